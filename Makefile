@@ -1,0 +1,45 @@
+# Every verb of the project. `make help` lists them.
+MAKEFLAGS += --no-print-directory
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+SUITE ?= node
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | awk -F'\t' '{ printf "  %-14s %s\n", $$1, $$2 }'
+
+setup: ## install what this host needs (Debian packages, npm packages)
+	@host/setup.sh
+
+image: setup ## build dist/oramaos-VERSION-amd64.qcow2 (TEST=1: with fault injection; COUNTER=N)
+	@node image/main.ts
+
+reproduce: setup ## build twice, elsewhere and later, and compare bytes (FULL=1: the kernel too)
+	@node image/reproduce.ts
+
+run: image ## boot one node for a person: its console on this terminal
+	@node qemu/run.ts
+
+check: setup ## types, lint, format, shell scripts
+	@node tests/run.ts check
+
+test-unit: setup ## tests that need no machine: seconds, no root
+	@node tests/run.ts unit
+
+test: setup ## check, unit tests, end-to-end tests in QEMU
+	@node tests/run.ts check unit e2e
+
+test-e2e: setup ## one end-to-end suite: SUITE=node
+	@node tests/run.ts e2e:$(SUITE)
+
+test-long: setup ## what does not fit into `make test`
+	@node tests/run.ts long
+
+bench: image ## measure, print a table, write dist/bench.json
+	@node bench/main.ts
+
+format: setup ## rewrite files in the project's format
+	@prettier --write --log-level warn .
+
+clean: ## remove what was built here (the cache outside stays)
+	rm -rf dist .tap
+
+.PHONY: help setup image reproduce run check test-unit test test-e2e test-long bench format clean

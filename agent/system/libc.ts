@@ -1,0 +1,153 @@
+import { dlopen, getInt32 } from 'node:ffi'
+import { getSystemErrorName } from 'node:util'
+
+/**
+ * The system calls that Node has no function for, by node:ffi. Loaded at the first call: a V8 snapshot that
+ * touched node:ffi aborts, and tests import these files on machines where nothing may be called.
+ */
+const signatures = {
+  mount: { arguments: ['string', 'string', 'string', 'u64', 'string'], return: 'i32' },
+  umount2: { arguments: ['string', 'i32'], return: 'i32' },
+  reboot: { arguments: ['i32'], return: 'i32' },
+  sync: { arguments: [], return: 'void' },
+  waitpid: { arguments: ['i32', 'pointer', 'i32'], return: 'i32' },
+  ioctl: { arguments: ['i32', 'u64', 'pointer'], return: 'i32' },
+  clock_settime: { arguments: ['i32', 'pointer'], return: 'i32' },
+  clock_gettime: { arguments: ['i32', 'pointer'], return: 'i32' },
+  sethostname: { arguments: ['string', 'u64'], return: 'i32' },
+  quotactl: { arguments: ['i32', 'string', 'i32', 'pointer'], return: 'i32' },
+  prctl: { arguments: ['i32', 'u64', 'u64', 'u64', 'u64'], return: 'i32' },
+  socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
+  bind: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
+  recv: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
+  send: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
+  __errno_location: { arguments: [], return: 'pointer' },
+} as const
+
+function load() {
+  return dlopen('libc.so.6', signatures).functions
+}
+
+let loaded: ReturnType<typeof load> | undefined
+let errnoAt = 0n
+
+function libc(): ReturnType<typeof load> {
+  if (loaded === undefined) {
+    loaded = load()
+    errnoAt = loaded.__errno_location()
+  }
+  return loaded
+}
+
+/** A system call that returned -1; `code` is the name, such as 'EBUSY'. */
+export class SystemCallError extends Error {
+  readonly code: string
+  constructor(call: string, errno: number) {
+    const code = getSystemErrorName(-errno)
+    super(`${call}: ${code}`)
+    this.name = 'SystemCallError'
+    this.code = code
+  }
+}
+
+function check(result: number | bigint, call: string): number {
+  if (Number(result) >= 0) return Number(result)
+  throw new SystemCallError(call, getInt32(errnoAt, 0))
+}
+
+/** Flags of mount(2). */
+export const mountFlags = {
+  readonly: 1n,
+  nosuid: 2n,
+  nodev: 4n,
+  noexec: 8n,
+  remount: 32n,
+  noatime: 1024n,
+  bind: 4096n,
+  private: 1n << 18n,
+} as const
+
+export type MountPoint = {
+  readonly source: string
+  readonly target: string
+  readonly type: string
+  readonly flags?: bigint
+  readonly options?: string
+}
+
+/** mount(2). Throws SystemCallError with the target in its message. */
+export function mount(point: MountPoint): void {
+  const { source, target, type, flags = 0n, options = '' } = point
+  check(libc().mount(source, target, type, flags, options), `mount ${target}`)
+}
+
+/** umount2(2), not lazy: a busy file system is an error. */
+export function unmount(target: string): void {
+  check(libc().umount2(target, 0), `umount ${target}`)
+}
+
+/** sync(2) and reboot(2); does not return where the caller is PID 1. */
+export function reboot(how: 'restart' | 'power-off'): void {
+  libc().sync()
+  check(libc().reboot(how === 'restart' ? 0x01234567 : 0x4321fedc), 'reboot')
+}
+
+/** sync(2): returns when everything written so far is on its device. */
+export function syncAll(): void {
+  libc().sync()
+}
+
+export type ExitStatus = {
+  readonly pid: number
+  readonly status: number | null
+  readonly signal: number | null
+}
+
+/** waitpid(pid, WNOHANG): how the child ended, or undefined while it runs. Throws ECHILD for another's child. */
+export function reap(pid: number): ExitStatus | undefined {
+  const word = Buffer.alloc(8)
+  const ended = check(libc().waitpid(pid, word, 1), `waitpid ${pid}`)
+  if (ended === 0) return undefined
+  const value = word.readInt32LE(0)
+  const signal = value & 0x7f
+  return {
+    pid: ended,
+    status: signal === 0 ? (value >> 8) & 0xff : null,
+    signal: signal === 0 ? null : signal,
+  }
+}
+
+/** ioctl(2) with a buffer that the kernel reads and writes. */
+export function ioctl(fd: number, request: number, argument: Uint8Array): number {
+  return check(libc().ioctl(fd, BigInt(request), argument), `ioctl 0x${request.toString(16)}`)
+}
+
+/** clock_settime(CLOCK_REALTIME), milliseconds since 1970. */
+export function setRealTimeMs(timeMs: number): void {
+  const spec = Buffer.alloc(16)
+  spec.writeBigInt64LE(BigInt(Math.floor(timeMs / 1000)), 0)
+  spec.writeBigInt64LE(BigInt(Math.floor(timeMs % 1000)) * 1_000_000n, 8)
+  check(libc().clock_settime(0, spec), 'clock_settime')
+}
+
+/** CLOCK_BOOTTIME in milliseconds: counts through suspend, and nobody can set it. */
+export function bootTimeMs(): number {
+  const spec = Buffer.alloc(16)
+  check(libc().clock_gettime(7, spec), 'clock_gettime')
+  return Number(spec.readBigInt64LE(0)) * 1000 + Number(spec.readBigInt64LE(8)) / 1e6
+}
+
+/** sethostname(2). */
+export function setHostname(name: string): void {
+  check(libc().sethostname(name, BigInt(Buffer.byteLength(name))), 'sethostname')
+}
+
+/** quotactl(2) on a mounted device with a buffer. */
+export function quotactl(command: number, device: string, target: { id: number; data: Uint8Array }): void {
+  check(libc().quotactl(command, device, target.id, target.data), `quotactl ${device}`)
+}
+
+/** prctl(PR_SET_DUMPABLE, 0): no other process may read this one's memory. */
+export function setUndumpable(): void {
+  check(libc().prctl(4, 0n, 0n, 0n, 0n), 'prctl')
+}

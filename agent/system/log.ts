@@ -1,0 +1,47 @@
+/** One line of the agent's own log: where it goes is decided by the sinks, console and log file. */
+export type LogSink = (line: string) => void
+
+const linesKept = 1000
+const recent: string[] = []
+const sinks = new Set<LogSink>()
+
+/** Writes one line, with the seconds since the kernel started, to every sink; keeps the last 1,000. */
+export function log(message: string): void {
+  for (const part of message.split('\n')) {
+    const line = `[${uptimeS().toFixed(3).padStart(9)}] ${part}`
+    recent.push(line)
+    for (const sink of sinks) sink(line)
+  }
+  if (recent.length > linesKept) recent.splice(0, recent.length - linesKept)
+}
+
+/** Adds a sink and returns the function that takes it away again. */
+export function addLogSink(sink: LogSink): () => void {
+  sinks.add(sink)
+  return () => sinks.delete(sink)
+}
+
+/** The newest lines, oldest first. */
+export function recentLines(count: number): readonly string[] {
+  return recent.slice(-count)
+}
+
+/** For what may fail without stopping the boot: `await setClock().catch(tolerate('clock'))`. */
+export function tolerate(what: string): (cause: unknown) => void {
+  return cause => {
+    log(`${what}: failed, going on: ${describe(cause)}`)
+  }
+}
+
+/** The messages of an error and its causes in one line, without stacks. */
+export function describe(error: unknown): string {
+  const parts: string[] = []
+  for (let e = error; e !== undefined && parts.length < 8; e = e instanceof Error ? e.cause : undefined)
+    parts.push(e instanceof Error ? e.message : JSON.stringify(e))
+  return parts.join(': ')
+}
+
+/** CLOCK_MONOTONIC in seconds. */
+export function uptimeS(): number {
+  return Number(process.hrtime.bigint()) / 1e9
+}

@@ -1,0 +1,78 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { walk } from './walk.ts'
+
+/**
+ * Where expensive results live, outside the checkout: `ORAMA_CACHE`, or `oramaos` in the user's cache folder.
+ * Everything in it is named by a hash of what it was made from; a name that exists is complete, because it
+ * came there by one rename.
+ */
+export function cacheRoot(): string {
+  const own = process.env['ORAMA_CACHE']
+  if (own !== undefined && own !== '') return own
+  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'oramaos')
+}
+
+export type CacheEntry = {
+  /** The kind of thing: a folder of the cache. */
+  readonly kind: string
+  /** A hash over everything that the result depends on. */
+  readonly key: string
+  /** Makes the result in an empty folder that is not visible under its final name yet. */
+  readonly make: (folder: string) => Promise<void>
+}
+
+/** The folder of a cached result, made first if it is not there. A failed or interrupted `make` leaves no name. */
+export async function cached({ kind, key, make }: CacheEntry): Promise<string> {
+  const final = join(cacheRoot(), kind, key)
+  if (await exists(final)) return final
+  const partial = join(cacheRoot(), 'partial', `${kind}-${randomBytes(8).toString('hex')}`)
+  await mkdir(partial, { recursive: true })
+  try {
+    await make(partial)
+    await mkdir(join(cacheRoot(), kind), { recursive: true })
+    await rename(partial, final).catch(async (cause: unknown) => {
+      // Another build may have been faster with the same content.
+      if (!(await exists(final))) throw cause
+    })
+    return final
+  } finally {
+    await rm(partial, { recursive: true, force: true })
+  }
+}
+
+/** Whether a path can be seen. */
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** SHA-256 over named parts, as 64 hex characters: the same parts in the same order give the same key. */
+export function hashOf(parts: Readonly<Record<string, string>>): string {
+  const hash = createHash('sha256')
+  for (const [name, value] of Object.entries(parts))
+    hash.update(`${name}\0${String(value.length)}\0${value}\0`)
+  return hash.digest('hex')
+}
+
+/** SHA-256 of a file's content, as 64 hex characters. */
+export async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const part of createReadStream(path)) hash.update(part as Buffer)
+  return hash.digest('hex')
+}
+
+/** SHA-256 over all regular files below a folder, with their relative names. */
+export async function hashFolder(folder: string): Promise<string> {
+  const hash = createHash('sha256')
+  const files = (await walk(folder))
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name))
+  for (const file of files) hash.update(`${file.slice(folder.length)}\0`).update(await readFile(file))
+  return hash.digest('hex')
+}

@@ -1,0 +1,117 @@
+import { spawn } from 'node:child_process'
+import { glob } from 'node:fs/promises'
+import { join } from 'node:path'
+
+/**
+ * Runs parts of the test suite one after the other and ends with the line `N passed, N failed`. Each check is
+ * one test; each test of a test file is one. Parts: check, unit, e2e, e2e:SUITE, long.
+ */
+const root = join(import.meta.dirname, '..')
+
+/** End-to-end suites in their order; each file boots its own machines, one after the other. */
+const suites: Readonly<Record<string, string>> = { node: 'tests/e2e/node' }
+
+type Count = { passed: number; failed: number }
+
+const parts: Readonly<Record<string, () => Promise<Count>>> = {
+  check,
+  unit,
+  e2e: () => inTurn(Object.keys(suites).map(name => () => e2e(name))),
+  long: () => tapFiles(['tests/e2e/**/*.long.ts'], ['--jobs=1', '--timeout=5400']),
+  ...Object.fromEntries(Object.keys(suites).map(name => [`e2e:${name}`, () => e2e(name)])),
+}
+
+const unknown = process.argv.slice(2).filter(name => !Object.hasOwn(parts, name))
+if (unknown.length > 0) {
+  process.stderr.write(`no such part: ${unknown.join(' ')}; there are: ${Object.keys(parts).join(' ')}\n`)
+  process.exitCode = 2
+} else {
+  const total = await inTurn(process.argv.slice(2).map(name => parts[name] ?? check))
+  process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`)
+  process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1
+}
+
+async function inTurn(runs: readonly (() => Promise<Count>)[]): Promise<Count> {
+  const total = { passed: 0, failed: 0 }
+  for (const run of runs) {
+    const { passed, failed } = await run()
+    total.passed += passed
+    total.failed += failed
+  }
+  return total
+}
+
+/** Types, lint, format, shell: each is one test. */
+async function check(): Promise<Count> {
+  const scripts = ['host/setup.sh', '.ci/run', 'bin/orama']
+  const checks = {
+    types: ['tsc', '-p', '.'],
+    lint: ['eslint', '--max-warnings=0', '.'],
+    format: ['prettier', '--check', '--log-level=warn', '.'],
+    shell: ['shellcheck', ...scripts],
+  }
+  const count = { passed: 0, failed: 0 }
+  for (const [name, [program, ...args]] of Object.entries(checks)) {
+    const ok = (await inherit(program ?? '', args)) === 0
+    process.stdout.write(`${ok ? 'ok' : 'not ok'} - check: ${name}\n`)
+    count[ok ? 'passed' : 'failed']++
+  }
+  return count
+}
+
+function unit(): Promise<Count> {
+  return tapFiles(['tests/**/*.test.ts'], ['--jobs=2', '--timeout=120'])
+}
+
+async function e2e(suite: string): Promise<Count> {
+  return tapFiles([`${suites[suite] ?? ''}/*.e2e.ts`], ['--jobs=1', '--timeout=3000'])
+}
+
+/** Runs test files with tap and counts the tests: those directly below a file, by their TAP lines. */
+async function tapFiles(patterns: readonly string[], flags: readonly string[]): Promise<Count> {
+  const files: string[] = []
+  for await (const file of glob(patterns, { cwd: root })) files.push(file)
+  if (files.length === 0) return { passed: 0, failed: 0 }
+  const child = spawn('tap', ['--reporter=tap', ...flags, ...files.sort()], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const count = { passed: 0, failed: 0 }
+  const read = tapReader(count)
+  let rest = ''
+  for await (const data of child.stdout) {
+    const lines = (rest + String(data)).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) read(line)
+  }
+  const status = child.exitCode ?? (await new Promise<number | null>(resolve => child.once('close', resolve)))
+  // A file that crashes before its first test still fails the run.
+  if (status !== 0 && count.failed === 0) count.failed = 1
+  return count
+}
+
+/** Counts results at depth 4 (depth 0 is the file) and prints files, failures and what is said of failures. */
+function tapReader(count: Count): (line: string) => void {
+  let failing = false
+  return line => {
+    const shown = /^( *)(not ok|ok)\b(.*)/.exec(line)
+    if (shown === null) {
+      if (failing && line.trim() !== '') process.stdout.write(`${line}\n`)
+      if (line.trim() === '...') failing = false
+      return
+    }
+    const [, indent = '', result, name = ''] = shown
+    failing = result === 'not ok'
+    if (failing || indent.length === 0) process.stdout.write(`${line}\n`)
+    if (indent.length !== 4 || name.includes('# SKIP')) return
+    count[failing ? 'failed' : 'passed']++
+  }
+}
+
+function inherit(program: string, args: readonly string[]): Promise<number | null> {
+  const child = spawn(program, args, { cwd: root, stdio: 'inherit' })
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', resolve)
+  })
+}
