@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto'
+import type { FileHandle } from 'node:fs/promises'
+import { readExactly } from './disk.ts'
+
+/**
+ * The binary part of a LUKS2 header (LUKS2 On-Disk Format Specification 1.1, section 2): two copies, each with a
+ * sector of fields (big-endian), a checksum over itself and a JSON text. Sizes are those that this project
+ * formats with: copies of 4 MiB (`--luks2-metadata-size 4m`), 16 MiB of keyslots, then the data.
+ *
+ * | Offset | Bytes | Field                     | | Offset | Bytes | Field                            |
+ * |--------|-------|---------------------------|-|--------|-------|----------------------------------|
+ * | 0      | 6     | magic                     | | 104    | 64    | salt                             |
+ * | 6      | 2     | version, 2                | | 168    | 40    | uuid                             |
+ * | 8      | 8     | hdr_size                  | | 208    | 48    | subsystem                        |
+ * | 16     | 8     | seqid                     | | 256    | 8     | hdr_offset                       |
+ * | 24     | 48    | label                     | | 448    | 64    | csum: SHA-256 of the whole copy  |
+ * | 72     | 32    | csum_alg                  | | 4096   | …     | JSON text, then zeros            |
+ */
+export const copyBytes = 4 * 1024 * 1024
+export const binaryBytes = 4096
+export const keyslotsOffset = 2 * copyBytes
+export const keyslotsBytes = 16 * 1024 * 1024
+export const dataOffset = keyslotsOffset + keyslotsBytes
+
+/** Magics of the primary copy at offset 0 and of the secondary at 4 MiB. */
+export const magics = {
+  primary: Buffer.from('LUKS\xba\xbe', 'latin1'),
+  secondary: Buffer.from('SKUL\xba\xbe', 'latin1'),
+} as const
+
+export type CopyName = keyof typeof magics
+export const copyOffsets: Readonly<Record<CopyName, number>> = { primary: 0, secondary: copyBytes }
+
+export type LuksCopy = {
+  readonly name: CopyName
+  readonly seqid: bigint
+  readonly label: string
+  readonly uuid: string
+  readonly subsystem: string
+  readonly salt: Buffer
+  /** The JSON text, without the zeros behind it. Checked by the checksum only. */
+  readonly json: string
+}
+
+/** Both copies: each parsed, or why not. */
+export type LuksCopies = Readonly<Record<CopyName, LuksCopy | { readonly bad: string }>>
+
+/** Reads both copies from the start of a device or file. Damaged ones are told, not thrown. */
+export async function readLuksCopies(file: FileHandle): Promise<LuksCopies> {
+  return { primary: await readCopy(file, 'primary'), secondary: await readCopy(file, 'secondary') }
+}
+
+async function readCopy(file: FileHandle, name: CopyName): Promise<LuksCopy | { readonly bad: string }> {
+  try {
+    return parseLuksCopy(await readExactly(file, copyOffsets[name], copyBytes), name)
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof RangeError) return { bad: error.message }
+    throw error
+  }
+}
+
+/** Parses one copy of 4 MiB. The bytes are hostile: throws SyntaxError that names what is wrong. */
+export function parseLuksCopy(bytes: Buffer, name: CopyName): LuksCopy {
+  if (!bytes.subarray(0, 6).equals(magics[name])) throw new SyntaxError('no LUKS2 magic')
+  if (bytes.readUInt16BE(6) !== 2) throw new SyntaxError(`LUKS version ${bytes.readUInt16BE(6)}, not 2`)
+  if (bytes.readBigUInt64BE(8) !== BigInt(copyBytes) || bytes.length !== copyBytes)
+    throw new SyntaxError('metadata size is not 4 MiB')
+  if (bytes.readBigUInt64BE(256) !== BigInt(copyOffsets[name]))
+    throw new SyntaxError('the header says that it lies elsewhere')
+  if (text(bytes, 72, 32) !== 'sha256') throw new SyntaxError('checksum is not SHA-256')
+  if (!bytes.subarray(448, 480).equals(checksumOf(bytes))) throw new SyntaxError('bad checksum')
+  return {
+    name,
+    seqid: bytes.readBigUInt64BE(16),
+    label: labelOf(bytes),
+    uuid: text(bytes, 168, 40),
+    subsystem: text(bytes, 208, 48),
+    salt: Buffer.from(bytes.subarray(104, 168)),
+    json: jsonText(bytes.subarray(binaryBytes)),
+  }
+}
+
+/** The label field of a copy, whatever the rest of it is worth. */
+export function labelOf(bytes: Buffer): string {
+  return text(bytes, 24, 48)
+}
+
+/** The 4 MiB of a copy, with a fresh checksum. Throws RangeError for a JSON text that does not fit. */
+export function serialiseLuksCopy(copy: LuksCopy): Buffer {
+  const json = Buffer.from(copy.json)
+  if (json.length >= copyBytes - binaryBytes)
+    throw new RangeError('Cannot make LUKS2 header: JSON is too long')
+  const bytes = Buffer.alloc(copyBytes)
+  magics[copy.name].copy(bytes, 0)
+  bytes.writeUInt16BE(2, 6)
+  bytes.writeBigUInt64BE(BigInt(copyBytes), 8)
+  bytes.writeBigUInt64BE(copy.seqid, 16)
+  bytes.write(copy.label, 24, 48)
+  bytes.write('sha256', 72, 32)
+  copy.salt.copy(bytes, 104)
+  bytes.write(copy.uuid, 168, 40)
+  bytes.write(copy.subsystem, 208, 48)
+  bytes.writeBigUInt64BE(BigInt(copyOffsets[copy.name]), 256)
+  json.copy(bytes, binaryBytes)
+  checksumOf(bytes).copy(bytes, 448)
+  return bytes
+}
+
+/** The checksum field counts as zeros. */
+function checksumOf(bytes: Buffer): Buffer {
+  const hash = createHash('sha256')
+  return hash.update(bytes.subarray(0, 448)).update(Buffer.alloc(64)).update(bytes.subarray(512)).digest()
+}
+
+function text(bytes: Buffer, at: number, length: number): string {
+  return bytes.toString('latin1', at, at + length).replace(/\0.*$/s, '')
+}
+
+function jsonText(area: Buffer): string {
+  const end = area.indexOf(0)
+  if (end < 1) throw new SyntaxError('JSON text is empty or has no end')
+  if (!isZero(area.subarray(end))) throw new SyntaxError('data behind the JSON text')
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(area.subarray(0, end))
+  } catch (cause) {
+    throw new SyntaxError('JSON text is not UTF-8', { cause })
+  }
+}
+
+/** Compared as a whole: a call for each of 4 million bytes takes seconds on an emulated machine. */
+export function isZero(bytes: Buffer): boolean {
+  return bytes.equals(Buffer.alloc(bytes.length))
+}
+
+/**
+ * The copy that counts: of the good ones that with the higher seqid, of equal ones the primary. Undefined when
+ * none is good.
+ */
+export function newestCopy(copies: LuksCopies): LuksCopy | undefined {
+  const [first, second] = goodCopies(copies)
+  return first !== undefined && second !== undefined && second.seqid > first.seqid ? second : first
+}
+
+/** The copies without damage, the primary first. */
+export function goodCopies(copies: LuksCopies): LuksCopy[] {
+  return [copies.primary, copies.secondary].flatMap(copy => ('bad' in copy ? [] : [copy]))
+}

@@ -1,0 +1,84 @@
+import type { Escrow } from '../../protocol/escrow.ts'
+import type { NodeRecord, SignedRecord } from '../../protocol/record.ts'
+import { readDataState } from '../disk/blank.ts'
+import { makeFs } from './filesystem.ts'
+import { withHeader } from './header-file.ts'
+import { abandon, type NodeVolume, type World } from './open.ts'
+import { createStore, promoteNext, readStore, storeFolder, writeNext } from './record-store.ts'
+import { escrowToken, nodeToken } from './tokens.ts'
+import { formatVolume, openVolume, writeToken } from './volume.ts'
+
+export type Enrollment = {
+  /** 32 bytes; belongs to the caller, who wipes it. */
+  readonly secret: Buffer
+  /** Its `luksUuid` is the UUID that the volume is formatted with: chosen before, by `crypto.randomUUID()`. */
+  readonly record: NodeRecord
+  readonly escrow: Escrow
+}
+
+/**
+ * Formats the data partition and makes the node real. The write of the token `orama-node`, the last step, is the
+ * one commit point: before it the partition is blank or pending, and may be formatted by the next enrollment.
+ * Afterwards the data is mounted. Throws, with everything closed, when the partition holds something else or a
+ * step fails; what is on the disk then is for `readDataState` to say.
+ */
+export async function commitEnrollment(
+  world: World,
+  volume: NodeVolume,
+  enrollment: Enrollment,
+): Promise<SignedRecord> {
+  const { run } = world
+  const { secret, record, escrow } = enrollment
+  await refuseForeign(volume.device)
+  await formatVolume(run, { device: volume.device, uuid: record.luksUuid, secret })
+  await withHeader(volume.device, volume.headerFile, ({ file }) =>
+    openVolume(run, { ...volume, headerFile: file, secret }),
+  )
+  try {
+    await makeFs(run, world.mapperPath(volume.name))
+    world.mount(world.mapperPath(volume.name), volume.mountPoint)
+    const signed = await createStore(storeFolder(volume.mountPoint), record)
+    world.sync()
+    await writeToken(run, volume.device, escrowToken(escrow))
+    await writeToken(run, volume.device, nodeToken(signed))
+    return signed
+  } catch (error) {
+    await abandon(world, volume)
+    throw error
+  }
+}
+
+async function refuseForeign(device: string): Promise<void> {
+  const state = await readDataState(device)
+  switch (state.kind) {
+    case 'blank':
+    case 'pending':
+      return
+    case 'enrolled':
+      throw new Error(`Cannot format '${device}': it belongs to an enrolled node`)
+    case 'foreign':
+      throw new Error(`Cannot format '${device}': it holds ${state.found}`)
+  }
+}
+
+/**
+ * Replaces the record of an open node: next record on the data partition, token, then the next record counts. A
+ * power cut between leaves token and store in agreement after the next `openNode`. Throws RangeError when the
+ * revision does not follow the present one. One call at a time.
+ */
+export async function updateRecord(
+  world: World,
+  volume: NodeVolume,
+  record: NodeRecord,
+): Promise<SignedRecord> {
+  const folder = storeFolder(volume.mountPoint)
+  const { current } = await readStore(folder)
+  if (record.revision !== current.record.revision + 1 || record.luksUuid !== current.record.luksUuid)
+    throw new RangeError(
+      `Cannot replace record: revision ${record.revision} after ${current.record.revision}`,
+    )
+  const signed = await writeNext(folder, record)
+  await writeToken(world.run, volume.device, nodeToken(signed))
+  await promoteNext(folder)
+  return signed
+}

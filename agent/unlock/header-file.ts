@@ -1,0 +1,61 @@
+import { open, rm, type FileHandle } from 'node:fs/promises'
+import { readExactly } from '../disk/disk.ts'
+import { copyOffsets, dataOffset, readLuksCopies, serialiseLuksCopy, type CopyName } from '../disk/luks2.ts'
+import { checkLuksHeader, type LuksHeader } from './luks-header.ts'
+
+export type HeaderFile = { readonly header: LuksHeader; readonly file: string }
+
+/**
+ * Reads and checks the header of `device` and writes what was checked to `file` (on a tmpfs), for
+ * `cryptsetup open --header`. The file is made anew from the parsed values, both copies alike and without
+ * tokens: neither a change of the disk after the check nor another reading of the same bytes (which copy
+ * counts, keys given twice) reaches cryptsetup. Throws SyntaxError with the reason for a header not to be used.
+ */
+export async function readHeader(device: string, file: string): Promise<HeaderFile> {
+  const source = await open(device, 'r')
+  try {
+    const header = checkLuksHeader(await readLuksCopies(source))
+    await writeHeaderFile({ source, header, file })
+    return { header, file }
+  } finally {
+    await source.close()
+  }
+}
+
+/** Lends the checked header and its file to a block, and removes the file at its end. Throws as readHeader does. */
+export async function withHeader<T>(
+  device: string,
+  file: string,
+  use: (found: HeaderFile) => Promise<T>,
+): Promise<T> {
+  try {
+    return await use(await readHeader(device, file))
+  } finally {
+    await rm(file, { force: true })
+  }
+}
+
+type Copying = { readonly source: FileHandle; readonly header: LuksHeader; readonly file: string }
+
+async function writeHeaderFile({ source, header, file }: Copying): Promise<void> {
+  const target = await open(file, 'w', 0o600)
+  try {
+    // Where nothing is written the file stays a hole, so that it takes about 0.3 MiB of memory, not 24.
+    await target.truncate(dataOffset)
+    for (const name of ['primary', 'secondary'] as const) await writeCopy(target, header, name)
+    for (const { area } of Object.values(header.metadata.keyslots)) {
+      const offset = Number(area.offset)
+      const bytes = await readExactly(source, offset, Number(area.size))
+      await target.write(bytes, 0, bytes.length, offset)
+    }
+  } finally {
+    await target.close()
+  }
+}
+
+async function writeCopy(target: FileHandle, header: LuksHeader, name: CopyName): Promise<void> {
+  const json = JSON.stringify({ ...header.metadata, tokens: {} })
+  const bytes = serialiseLuksCopy({ ...header.copy, name, json })
+  const used = Math.ceil((4096 + Buffer.byteLength(json) + 1) / 4096) * 4096
+  await target.write(bytes, 0, used, copyOffsets[name])
+}

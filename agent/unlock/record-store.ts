@@ -1,0 +1,127 @@
+import { randomFillSync } from 'node:crypto'
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { macRecord, signedRecordSchema, type NodeRecord, type SignedRecord } from '../../protocol/record.ts'
+import { secretBuffer } from '../../protocol/secret.ts'
+
+/**
+ * The authoritative enrollment record on the encrypted data partition, and the key of its MAC:
+ *
+ * | File               | Content                                                               |
+ * |--------------------|-----------------------------------------------------------------------|
+ * | `mac.key`          | 32 random bytes                                                       |
+ * | `record.json`      | SignedRecord: what counts                                             |
+ * | `record.next.json` | SignedRecord that is about to count, while the token is being written |
+ */
+const files = { key: 'mac.key', current: 'record.json', next: 'record.next.json' } as const
+const keyBytes = 32
+const recordBytesMax = 1024 * 1024
+
+/** Where the store lies below the mount point of the data partition. */
+export function storeFolder(mountPoint: string): string {
+  return join(mountPoint, 'agent')
+}
+
+/** Makes the store of a new node with a fresh key; returns its first record, signed. All of it is synced. */
+export async function createStore(folder: string, record: NodeRecord): Promise<SignedRecord> {
+  await mkdir(folder, { mode: 0o700 })
+  return withNewKey(async key => {
+    await writeSynced(folder, files.key, key)
+    const signed = macRecord(record, key)
+    await writeSynced(folder, files.current, JSON.stringify(signed))
+    return signed
+  })
+}
+
+export type Store = { readonly current: SignedRecord; readonly next?: SignedRecord }
+
+/** Reads both records. Throws SyntaxError for a malformed one, and when there is no store. */
+export async function readStore(folder: string): Promise<Store> {
+  const current = await readSigned(folder, files.current)
+  if (current === undefined) throw new SyntaxError(`Cannot read '${folder}': there is no record`)
+  const next = await readSigned(folder, files.next)
+  return next === undefined ? { current } : { current, next }
+}
+
+/** Signs a record and keeps it as the next one. It counts once the token holds it: see `promoteNext`. */
+export async function writeNext(folder: string, record: NodeRecord): Promise<SignedRecord> {
+  return withKey(folder, async key => {
+    const signed = macRecord(record, key)
+    await writeSynced(folder, files.next, JSON.stringify(signed))
+    return signed
+  })
+}
+
+/** Makes the next record the one that counts. */
+export async function promoteNext(folder: string): Promise<void> {
+  await rename(join(folder, files.next), join(folder, files.current))
+  await syncFolder(folder)
+}
+
+/** Forgets a next record whose token was never written. */
+export async function dropNext(folder: string): Promise<void> {
+  await rm(join(folder, files.next), { force: true })
+  await syncFolder(folder)
+}
+
+/** Lends the MAC key to `use` and wipes it. Throws RangeError when the file is not 32 bytes. */
+export async function withKey<T>(folder: string, use: (key: Buffer) => Promise<T>): Promise<T> {
+  const key = secretBuffer(keyBytes)
+  const file = await open(join(folder, files.key), 'r')
+  try {
+    const { bytesRead } = await file.read(key, 0, keyBytes, 0)
+    if (bytesRead !== keyBytes || (await file.stat()).size !== keyBytes)
+      throw new RangeError(`Cannot use '${files.key}': need ${keyBytes} bytes`)
+    return await use(key)
+  } finally {
+    key.fill(0)
+    await file.close()
+  }
+}
+
+async function withNewKey<T>(use: (key: Buffer) => Promise<T>): Promise<T> {
+  const key = secretBuffer(keyBytes)
+  try {
+    return await use(randomFillSync(key))
+  } finally {
+    key.fill(0)
+  }
+}
+
+async function readSigned(folder: string, name: string): Promise<SignedRecord | undefined> {
+  const path = join(folder, name)
+  const bytes = await stat(path).then(
+    found => found.size,
+    () => undefined,
+  )
+  if (bytes === undefined) return undefined
+  if (bytes > recordBytesMax) throw new SyntaxError(`Cannot read '${path}': ${bytes} bytes is too long`)
+  try {
+    return signedRecordSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+  } catch (cause) {
+    throw new SyntaxError(`Cannot read '${path}'`, { cause })
+  }
+}
+
+/** Whole or not at all, also through a power cut: written beside, synced, renamed, the folder synced. */
+async function writeSynced(folder: string, name: string, content: string | Buffer): Promise<void> {
+  const beside = join(folder, `${name}.new`)
+  const file = await open(beside, 'w', 0o600)
+  try {
+    await file.writeFile(content)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(beside, join(folder, name))
+  await syncFolder(folder)
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

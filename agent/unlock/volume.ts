@@ -1,0 +1,86 @@
+import { ProgramError, type Run } from '../system/run.ts'
+import { pendingLabel } from '../disk/blank.ts'
+import { tokenIds, type TokenType } from './luks-header.ts'
+
+const secretBytes = 32
+
+/** The device below, and the name above: /dev/mapper/<name>. */
+export type Volume = { readonly device: string; readonly name: string }
+
+export type LuksToken = {
+  readonly type: TokenType
+  readonly keyslots: readonly []
+  readonly [key: string]: unknown
+}
+
+// An emulated machine takes seconds for what hardware does in milliseconds.
+const slowMs = 120_000
+
+/**
+ * cryptsetup luksFormat, with the label `orama-pending` and a UUID chosen by the caller: whatever was on the
+ * device is gone. Few iterations: the secret is 256 random bits, not a password. Throws RangeError for a secret
+ * that is not 32 bytes, ProgramError when cryptsetup fails.
+ */
+export async function formatVolume(
+  run: Run,
+  format: { device: string; uuid: string; secret: Buffer },
+): Promise<void> {
+  const options = [
+    '--type luks2 --batch-mode --label',
+    pendingLabel,
+    '--uuid',
+    format.uuid,
+    '--cipher aes-xts-plain64 --key-size 512 --hash sha256',
+    '--pbkdf pbkdf2 --pbkdf-force-iterations 1000',
+    '--luks2-metadata-size 4m --luks2-keyslots-size 16m',
+  ].flatMap(words => words.split(' '))
+  await withSecret(run, format.secret)(['luksFormat', ...options], [format.device])
+}
+
+export type Opening = Volume & { readonly headerFile: string; readonly secret: Buffer }
+
+/** cryptsetup open, with the header that was checked. Throws ProgramError with status 2 for a wrong secret. */
+export async function openVolume(run: Run, { device, name, headerFile, secret }: Opening): Promise<void> {
+  const header = ['--type', 'luks2', '--header', headerFile, '--disable-external-tokens']
+  await withSecret(run, secret)(['open', ...header], [device, name])
+}
+
+/** Does the secret open the header? Needs no device-mapper. Throws as openVolume does. */
+export async function tryOpen(
+  run: Run,
+  { device, headerFile, secret }: Omit<Opening, 'name'>,
+): Promise<void> {
+  const header = ['--type', 'luks2', '--header', headerFile, '--disable-external-tokens']
+  await withSecret(run, secret)(['open', '--test-passphrase', ...header], [device])
+}
+
+/** Was the secret wrong (and nothing else)? cryptsetup ends with status 2 then. */
+export function isWrongSecret(error: unknown): boolean {
+  return error instanceof ProgramError && error.status === 2
+}
+
+/** cryptsetup close: takes the mapping away and its key out of the kernel. */
+export async function closeVolume(run: Run, name: string): Promise<void> {
+  await run('cryptsetup', ['close', name])
+}
+
+/** Writes a token in one update of the header, in place of the one of its type where there is one. */
+export async function writeToken(run: Run, device: string, token: LuksToken): Promise<void> {
+  const id = String(tokenIds[token.type])
+  const args = ['token', 'import', '--token-id', id, '--token-replace', '--disable-external-tokens', device]
+  await run('cryptsetup', args, { input: JSON.stringify(token), timeoutMs: slowMs })
+}
+
+/** Takes a token out of the header; an error where there is none. */
+export async function removeToken(run: Run, device: string, type: TokenType): Promise<void> {
+  await run('cryptsetup', ['token', 'remove', '--token-id', String(tokenIds[type]), device])
+}
+
+/** The secret goes by standard input, and exactly its bytes: a line feed would not end it. */
+function withSecret(run: Run, secret: Buffer) {
+  if (secret.length !== secretBytes)
+    throw new RangeError(`Cannot use secret: ${secret.length} bytes, need ${secretBytes}`)
+  const key = ['--key-file', '-', '--keyfile-size', String(secretBytes)]
+  return ([action = '', ...options]: string[], operands: string[]) =>
+    run('cryptsetup', [action, ...options, ...key, ...operands], { input: secret, timeoutMs: slowMs })
+}

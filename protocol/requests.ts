@@ -1,0 +1,57 @@
+import * as z from 'zod'
+import { base64url, counter, nodeId, signedTextSchema } from './fields.ts'
+import { escrowSchema } from './escrow.ts'
+
+// The bodies of the agent's routes that are more than a status; GET /v1/agent/status is in status.ts.
+
+/** Every answer that is not a success. */
+export const errorSchema = z.object({ error: z.string().max(4096), hint: z.string().max(4096).optional() })
+export type ErrorAnswer = z.infer<typeof errorSchema>
+
+/** 200 to POST /v1/agent/enroll/complete: an Acknowledgement sealed by `sealReply`. */
+export const completionAnswerSchema = z.strictObject({ v: z.literal(1), box: base64url({ max: 8192 }) })
+export type CompletionAnswer = z.infer<typeof completionAnswerSchema>
+
+/** GET /v1/agent/unlock: what the owner needs to unlock. The number is that of the node's last order. */
+export const unlockOfferSchema = z.strictObject({
+  nodeId,
+  escrow: escrowSchema,
+  oneTimeKey: base64url({ length: 32 }),
+  nonce: base64url({ length: 16 }),
+  number: counter,
+})
+export type UnlockOffer = z.infer<typeof unlockOfferSchema>
+
+/** POST /v1/agent/unlock. The order's arguments are {"nonce": the offer's nonce}. */
+export const unlockRequestSchema = z.strictObject({ order: signedTextSchema, box: base64url({ max: 512 }) })
+export type UnlockRequest = z.infer<typeof unlockRequestSchema>
+
+/** What the box of an unlock request is bound to. */
+export function unlockContext(of: { readonly nodeId: string; readonly nonce: string }): string {
+  return `orama-unlock-v1|${of.nodeId}|${of.nonce}`
+}
+
+/** POST /v1/agent/acknowledgement. The order's arguments are {"ephemeral": the same key}. */
+export const acknowledgementRequestSchema = z.strictObject({
+  order: signedTextSchema,
+  ephemeral: base64url({ length: 32 }),
+})
+export type AcknowledgementRequest = z.infer<typeof acknowledgementRequestSchema>
+
+/** 200 to it: the Acknowledgement as JSON, in a box of `sealTo` for the ephemeral key. */
+export const acknowledgementAnswerSchema = z.strictObject({ box: base64url({ max: 8192 }) })
+export type AcknowledgementAnswer = z.infer<typeof acknowledgementAnswerSchema>
+
+/** What that box is bound to. */
+export const acknowledgementContext = 'orama-acknowledgement-v1'
+
+/** POST /v1/agent/command. */
+export const commandActions = ['restart', 'stop', 'start', 'status', 'leave', 'reboot', 'update'] as const
+export const commandSchema = z.strictObject({
+  action: z.enum(commandActions),
+  service: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,31}$/, 'not a service name')
+    .optional(),
+})
+export type Command = z.infer<typeof commandSchema>

@@ -1,0 +1,68 @@
+import * as z from 'zod'
+import { ipv4, wireguardKey } from './fields.ts'
+
+/** Where a peer was last seen: IPv4 address and UDP port. A hint: WireGuard follows the peer when it moves. */
+export const endpoint = z.string().refine(isEndpoint, 'not an endpoint such as 192.0.2.7:51820')
+
+/** A peer owns exactly one address of the cluster's network; there are no other routes. */
+export const peerSchema = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'not a peer name'),
+  publicKey: wireguardKey,
+  address: ipv4,
+  endpoint: endpoint.optional(),
+})
+export type Peer = z.infer<typeof peerSchema>
+
+/** A node's WireGuard as a gateway, or the operator of a genesis, assigns it. No private key: that never leaves the node. */
+export const wireguardSchema = z
+  .strictObject({
+    address: ipv4,
+    prefix: z.int().min(16).max(30),
+    listenPort: z.int().min(1).max(65_535),
+    peers: z.array(peerSchema).max(256),
+  })
+  .superRefine((value, context) => {
+    for (const message of faults(value)) context.addIssue({ code: 'custom', path: ['peers'], message })
+  })
+export type Wireguard = z.infer<typeof wireguardSchema>
+
+/** True when both IPv4 addresses lie in one network of this prefix length. */
+export function inNetwork(
+  address: string,
+  network: { readonly address: string; readonly prefix: number },
+): boolean {
+  const mask = network.prefix === 0 ? 0 : (-1 << (32 - network.prefix)) >>> 0
+  return (toNumber(address) & mask) >>> 0 === (toNumber(network.address) & mask) >>> 0
+}
+
+/** What a schema of single fields cannot see; shared with record.ts. */
+export function faults(wireguard: {
+  readonly address: string
+  readonly prefix: number
+  readonly peers: readonly Peer[]
+}): readonly string[] {
+  const { peers } = wireguard
+  const addresses = [wireguard.address, ...peers.map(peer => peer.address)]
+  const strangers = peers.filter(peer => !inNetwork(peer.address, wireguard))
+  return [
+    ...(isDistinct(addresses) ? [] : ['two have one address']),
+    ...(isDistinct(peers.map(peer => peer.publicKey)) ? [] : ['two have one key']),
+    ...(isDistinct(peers.map(peer => peer.name)) ? [] : ['two have one name']),
+    ...strangers.map(peer => `${peer.address} is outside the network`),
+  ]
+}
+
+function isEndpoint(text: string): boolean {
+  const [host = '', port = '', ...rest] = text.split(':')
+  return (
+    rest.length === 0 && ipv4.safeParse(host).success && /^[1-9]\d{0,4}$/.test(port) && Number(port) <= 65_535
+  )
+}
+
+function isDistinct(values: readonly string[]): boolean {
+  return new Set(values).size === values.length
+}
+
+function toNumber(address: string): number {
+  return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
+}

@@ -1,0 +1,295 @@
+import t from 'tap'
+import { copyFile, readFile, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { copyBytes, parseLuksCopy, serialiseLuksCopy } from '../../../agent/disk/luks2.ts'
+import { checkLuksHeader } from '../../../agent/unlock/luks-header.ts'
+import { run } from '../../../agent/system/run.ts'
+import { writeToken } from '../../../agent/unlock/volume.ts'
+import { readHeader } from '../../../agent/unlock/header-file.ts'
+import { copiesOf, damageCopy, formattedFile, goodPair, withMetadata, writeCopies } from './luks-samples.ts'
+
+const folder = t.testdir()
+const { device, uuid } = await formattedFile(folder)
+const { primary, secondary } = await goodPair(device)
+
+t.test('checkLuksHeader() takes what our own format makes', t => {
+  const header = checkLuksHeader({ primary, secondary })
+  t.match(header, { uuid, copy: { name: 'primary', label: 'orama-pending' } })
+  t.notOk('damage' in header)
+  t.same(Object.keys(header.metadata.keyslots), ['0'])
+  t.end()
+})
+
+t.test('serialiseLuksCopy() makes the same bytes that cryptsetup made', async t => {
+  const bytes = await readFile(device)
+  t.ok(serialiseLuksCopy(primary).equals(bytes.subarray(0, copyBytes)))
+  t.ok(serialiseLuksCopy(secondary).equals(bytes.subarray(copyBytes, 2 * copyBytes)))
+})
+
+type Edit = Parameters<typeof withMetadata>[1]
+const json = (value: unknown) => value as never
+const slot = (m: Parameters<Edit>[0]) => m['keyslots']?.['0'] ?? {}
+const segment = (m: Parameters<Edit>[0]) => m['segments']?.['0'] ?? {}
+const token = (type: string, more = {}) => json({ type, keyslots: [], ...more })
+
+const hostile: readonly (readonly [string, Edit, RegExp])[] = [
+  [
+    'a null cipher of the data',
+    m => (segment(m)['encryption'] = json('cipher_null-ecb')),
+    /segments.0.encryption/,
+  ],
+  [
+    'an older cipher of the data',
+    m => (segment(m)['encryption'] = json('aes-cbc-plain64')),
+    /segments.0.encryption/,
+  ],
+  [
+    'data in the clear',
+    m => (m['segments'] = json({ '0': { type: 'linear', offset: '0', size: 'dynamic' } })),
+    /segments.0/,
+  ],
+  ['integrity tags', m => (segment(m)['integrity'] = json({ type: 'none' })), /segments.0.*integrity/],
+  ['data at another offset', m => (segment(m)['offset'] = json('16777216')), /segments.0.offset/],
+  ['data of a fixed size', m => (segment(m)['size'] = json('1048576')), /segments.0.size/],
+  ['sectors of 1 KiB', m => (segment(m)['sector_size'] = json(1024)), /sector_size/],
+  ['another IV', m => (segment(m)['iv_tweak'] = json('8')), /iv_tweak/],
+  ['a second segment', m => (m['segments'] = json({ ...m['segments'], '1': segment(m) })), /segments/],
+  [
+    'a reencryption in progress',
+    m => (m['config'] = json({ ...m['config'], requirements: ['online-reencrypt-v2'] })),
+    /config/,
+  ],
+  [
+    'an unknown requirement',
+    m => (m['config'] = json({ ...m['config'], requirements: { mandatory: ['x'] } })),
+    /config/,
+  ],
+  [
+    'flags for the kernel',
+    m => (m['config'] = json({ ...m['config'], flags: ['no-read-workqueue', 'allow-discards'] })),
+    /config/,
+  ],
+  ['a reencryption keyslot', m => (slot(m)['type'] = json('reencrypt')), /keyslots.0.type/],
+  [
+    'a null cipher of a keyslot',
+    m => ((slot(m)['area'] ?? {})['encryption'] = json('cipher_null-ecb')),
+    /area.encryption/,
+  ],
+  ['a keyslot with a short key', m => (slot(m)['key_size'] = json(32)), /key_size/],
+  ['a keyslot area in the metadata', m => ((slot(m)['area'] ?? {})['offset'] = json('4096')), /area/],
+  [
+    'a keyslot area in the data',
+    m => ((slot(m)['area'] ?? {})['offset'] = json(String(24 * 1024 * 1024 - 4096))),
+    /area/,
+  ],
+  ['a keyslot area of another size', m => ((slot(m)['area'] ?? {})['size'] = json('4096')), /area.size/],
+  [
+    'iterations that take hours',
+    m => ((slot(m)['kdf'] ?? {})['iterations'] = json(4_000_000_000)),
+    /kdf.iterations/,
+  ],
+  [
+    'iterations of the digest that take hours',
+    m => ((m['digests']?.['0'] ?? {})['iterations'] = json(4_000_000_000)),
+    /digests.0.iterations/,
+  ],
+  [
+    'argon2 with much memory',
+    m => (slot(m)['kdf'] = json({ type: 'argon2id', time: 4, memory: 4_000_000, cpus: 4, salt: '' })),
+    /kdf/,
+  ],
+  ['a salt without end', m => ((slot(m)['kdf'] ?? {})['salt'] = json('A'.repeat(4096))), /kdf.salt/],
+  ['overlapping keyslot areas', m => twoSlots(m, '8388608'), /areas overlap/],
+  ['areas that overlap by a block', m => twoSlots(m, String(8388608 + 253952)), /areas overlap/],
+  [
+    'a keyslot that no digest names',
+    m => (m['keyslots'] = json({ '0': slot(m), '1': slot(m) })),
+    /digest and keyslots/,
+  ],
+  ['a keyslot with a strange name', m => (m['keyslots'] = json({ '0': slot(m), '32': slot(m) })), /keyslots/],
+  ['a digest that names no keyslot', m => (m['keyslots'] = json({})), /digest and keyslots/],
+  [
+    'two digests',
+    m => (m['digests'] = json({ '0': m['digests']?.['0'], '1': m['digests']?.['0'] })),
+    /digests/,
+  ],
+  ['an unknown token', m => (m['tokens'] = json({ '0': token('systemd-tpm2') })), /tokens.0.type/],
+  ['a keyring token', m => (m['tokens'] = json({ '3': token('luks2-keyring') })), /tokens/],
+  [
+    'a second orama-node',
+    m => (m['tokens'] = json({ '0': token('orama-node'), '1': token('orama-node') })),
+    /tokens.1.type/,
+  ],
+  [
+    'a token bound to a keyslot',
+    m => (m['tokens'] = json({ '0': { type: 'orama-node', keyslots: ['0'] } })),
+    /tokens.0.keyslots/,
+  ],
+  [
+    'an escrow that is too long',
+    m => (m['tokens'] = json({ '1': token('orama-escrow', { x: 'y'.repeat(20_000) }) })),
+    /too long/,
+  ],
+  [
+    'a record that is too long',
+    m => (m['tokens'] = json({ '0': token('orama-node', { x: 'y'.repeat(1_100_000) }) })),
+    /too long/,
+  ],
+  ['an unknown part', m => (m['extra'] = json({})), /extra/],
+]
+
+function twoSlots(m: Parameters<Edit>[0], offset: string): void {
+  const second = structuredClone(slot(m))
+  const area = second['area'] ?? {}
+  area['offset'] = json(offset)
+  m['keyslots'] = json({ '0': slot(m), '1': second })
+  const digest = m['digests']?.['0'] ?? {}
+  digest['keyslots'] = json(['0', '1'])
+}
+
+for (const [why, edit, message] of hostile) {
+  const edited = withMetadata(primary, edit)
+  t.throws(
+    () => checkLuksHeader({ primary: edited, secondary }),
+    { message },
+    `checkLuksHeader() refuses: ${why}`,
+  )
+}
+
+t.test('checkLuksHeader() takes two keyslots whose areas touch', t => {
+  const edited = withMetadata(primary, m => {
+    twoSlots(m, String(8388608 + 258048))
+  })
+  t.equal(Object.keys(checkLuksHeader({ primary: edited, secondary }).metadata.keyslots).length, 2)
+  t.end()
+})
+
+const bad = { bad: 'bad checksum' }
+const fields = [
+  [
+    'no good copy',
+    { primary: bad, secondary: bad },
+    /no good copy: primary: bad checksum; secondary: bad checksum/,
+  ],
+  ['a label that is not ours', { primary: { ...primary, label: 'backup' }, secondary }, /label is not ours/],
+  ['a subsystem', { primary: { ...primary, subsystem: 'x' }, secondary }, /subsystem is set/],
+  ['a UUID that is a path', { primary: { ...primary, uuid: '../../etc' }, secondary }, /bad UUID/],
+  ['metadata that is not JSON', { primary: { ...primary, json: '{"keyslots":' }, secondary }, /not JSON/],
+  [
+    'metadata that is a list',
+    { primary: { ...primary, json: '['.repeat(1e5) + ']'.repeat(1e5) }, secondary },
+    /expected object/,
+  ],
+  [
+    'a refused newer copy beside a good older one',
+    { primary, secondary: { ...secondary, seqid: 99n, json: '{}' } },
+    /keyslots/,
+  ],
+] as const
+
+for (const [why, copies, message] of fields)
+  t.throws(() => checkLuksHeader(copies), { message }, `checkLuksHeader() refuses: ${why}`)
+
+const newer = { ...secondary, seqid: primary.seqid + 1n }
+const choices = [
+  ['the primary of two equal ones', { primary, secondary }, 'primary', undefined],
+  ['the secondary where it is newer', { primary, secondary: newer }, 'secondary', undefined],
+  [
+    'the largest number there is',
+    { primary, secondary: { ...secondary, seqid: 2n ** 64n - 1n } },
+    'secondary',
+    undefined,
+  ],
+  [
+    'the secondary where the primary is damaged',
+    { primary: bad, secondary },
+    'secondary',
+    'primary: bad checksum',
+  ],
+  [
+    'the primary where the secondary is damaged',
+    { primary, secondary: bad },
+    'primary',
+    'secondary: bad checksum',
+  ],
+] as const
+
+for (const [what, copies, name, damage] of choices) {
+  const header = checkLuksHeader(copies)
+  t.same([header.copy.name, header.damage], [name, damage], `checkLuksHeader() chooses ${what}`)
+}
+
+/** A copy of the formatted file that a test may spoil. */
+async function spoiled(t: { testdir(): string }): Promise<string> {
+  const path = join(t.testdir(), 'data.img')
+  await copyFile(device, path)
+  return path
+}
+
+t.test('readHeader() uses the secondary copy where the primary has a bad checksum', async t => {
+  const path = await spoiled(t)
+  await damageCopy(path, 'primary')
+  const { header } = await readHeader(path, `${path}.header`)
+  t.match(header, { uuid, copy: { name: 'secondary' }, damage: 'primary: bad checksum' })
+})
+
+t.test('readHeader() refuses a header with two bad checksums', async t => {
+  const path = await spoiled(t)
+  await damageCopy(path, 'primary')
+  await damageCopy(path, 'secondary')
+  await t.rejects(readHeader(path, `${path}.header`), { message: /bad checksum.*bad checksum/ })
+})
+
+t.test('readHeader() refuses a truncated file', async t => {
+  const path = await spoiled(t)
+  await truncate(path, 3 * 1024 * 1024)
+  await t.rejects(readHeader(path, `${path}.header`), { message: /no good copy: primary: Cannot read/ })
+})
+
+t.test('readHeader() refuses a file that ends inside of the keyslots', async t => {
+  const path = await spoiled(t)
+  await truncate(path, 8 * 1024 * 1024 + 4096)
+  await t.rejects(readHeader(path, `${path}.header`), { message: /the end comes before/ })
+})
+
+t.test('readHeader() writes a header file that two readers cannot understand differently', async t => {
+  const path = await spoiled(t)
+  await writeToken(run, path, { type: 'orama-escrow', keyslots: [] })
+  const { primary, secondary } = await goodPair(path)
+  const twice = primary.json.replace('"segments":', '"segments":{"0":{"type":"linear"}},"segments":')
+  await writeCopies(path, [
+    { ...primary, json: twice, seqid: 50n },
+    { ...secondary, json: '{}' },
+  ])
+  const { header, file } = await readHeader(path, `${path}.header`)
+  const written = await goodPair(file)
+  t.ok(header.metadata.tokens['1'])
+  t.equal(written.primary.json, JSON.stringify({ ...header.metadata, tokens: {} }))
+  t.equal(written.secondary.json, written.primary.json)
+  t.equal(written.secondary.seqid, 50n)
+})
+
+const binary = [
+  ['version 1', 6, '0001', /LUKS version 1/],
+  ['metadata of 16 KiB', 8, '0000000000004000', /metadata size/],
+  ['metadata of 2^63 bytes', 8, '8000000000000000', /metadata size/],
+  ['a copy that says it lies elsewhere', 256, '0000000000400000', /lies elsewhere/],
+  ['another checksum algorithm', 72, '73686131', /checksum is not SHA-256/],
+  ['a changed label', 24, '41', /bad checksum/],
+  ['another magic', 0, '53', /no LUKS2 magic/],
+] as const
+
+for (const [why, offset, hex, message] of binary) {
+  const bytes = serialiseLuksCopy(primary)
+  Buffer.from(hex, 'hex').copy(bytes, offset)
+  t.throws(() => parseLuksCopy(bytes, 'primary'), { message }, `parseLuksCopy() refuses: ${why}`)
+}
+
+t.test('copiesOf() of a header cut in half tells the damage of each copy', async t => {
+  const path = await spoiled(t)
+  await truncate(path, 5 * 1024 * 1024)
+  t.match(await copiesOf(path), {
+    primary: { label: 'orama-pending' },
+    secondary: { bad: /the end comes before/ },
+  })
+})
