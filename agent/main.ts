@@ -1,22 +1,24 @@
-import { mountAll } from './boot/mounts.ts'
-import { readImage } from './boot/image.ts'
-import { type Phase, runPhases } from './boot/phases.ts'
-import { startWatchdog } from './boot/watchdog.ts'
-import { openConsoles } from './system/console.ts'
-import { addLogSink, log } from './system/log.ts'
+import { runPhases } from './boot/phases.ts'
+import { live } from './node/life.ts'
+import { newMachine } from './node/machine.ts'
+import { phases } from './node/phases.ts'
+import { describe, log } from './system/log.ts'
 
-const phases: Phase<object>[] = [
-  { name: 'mounts', required: true, run: mountAll },
-  { name: 'console', required: true, run: () => void addLogSink(openConsoles()) },
-  { name: 'watchdog', required: false, run: () => void startWatchdog() },
-  { name: 'identity', required: true, run: async () => log(JSON.stringify(await readImage())) },
-]
-
-async function main() {
-  await runPhases(phases, {})
-  log('STATE blank')
+/**
+ * PID 1. The boot is the list of phases; then the node lives by its state. An error that gets here ends the
+ * process, which panics the kernel, which reboots: systemd-boot counts the tries.
+ */
+async function main(): Promise<void> {
+  const machine = newMachine()
+  await runPhases(phases, machine)
+  await live(machine)
 }
-main().catch((e: unknown) => {
-  log(String(e))
+
+function end(error: unknown): void {
+  log(`fatal: ${describe(error)}`)
   process.exit(1)
-})
+}
+
+process.on('uncaughtException', end)
+process.on('unhandledRejection', end)
+main().catch(end)

@@ -15,6 +15,16 @@ export function log(message: string): void {
   if (recent.length > linesKept) recent.splice(0, recent.length - linesKept)
 }
 
+/** Writes a line to the consoles as it is. Not kept: what only who stands there may see is not in the log. */
+export function announce(line: string): void {
+  for (const sink of sinks) sink(line)
+}
+
+/** Keeps a line without showing it. */
+export function keep(message: string): void {
+  recent.push(`[${uptimeS().toFixed(3).padStart(9)}] ${message}`)
+}
+
 /** Adds a sink and returns the function that takes it away again. */
 export function addLogSink(sink: LogSink): () => void {
   sinks.add(sink)

@@ -1,0 +1,79 @@
+import { randomBytes, randomFillSync, randomUUID } from 'node:crypto'
+import { type Acknowledgement, signAcknowledgement } from '../../protocol/completion.ts'
+import { sealEscrow } from '../../protocol/escrow.ts'
+import { toBase64url, formatTime } from '../../protocol/fields.ts'
+import { helloHash, nodeIdOf } from '../../protocol/hello.ts'
+import type { NodeRecord } from '../../protocol/record.ts'
+import { lend, secretBuffer } from '../../protocol/secret.ts'
+import type { Accepted } from './judge.ts'
+import type { Session } from './session.ts'
+import { faultPoint } from '../system/faults.ts'
+import { commitEnrollment } from '../unlock/commit.ts'
+import type { NodeVolume, World } from '../unlock/open.ts'
+
+/**
+ * Makes the enrollment real: a new disk secret, escrowed to the owner, and the record in the LUKS2 header as the
+ * one commit point. Returns the record; the data is mounted afterwards. Throws with nothing committed.
+ */
+export async function commitAccepted(
+  on: { readonly world: World; readonly volume: NodeVolume },
+  accepted: Accepted,
+  session: Session,
+): Promise<NodeRecord> {
+  const record = newRecord(accepted, session)
+  await faultPoint('commit')
+  return lend(randomFillSync(secretBuffer(32)), async secret => {
+    const escrow = sealEscrow(secret, accepted.grant.ownerPublicKey, {
+      cluster: record.cluster,
+      nodeId: record.nodeId,
+      luksUuid: record.luksUuid,
+      number: record.escrowNumber,
+      owner: record.owner,
+    })
+    const signed = await commitEnrollment(on.world, on.volume, { secret: secret as Buffer, record, escrow })
+    return signed.record
+  })
+}
+
+function newRecord(accepted: Accepted, session: Session): NodeRecord {
+  const { config, grant, completion } = accepted
+  return {
+    v: 1,
+    revision: 1,
+    nodeId: nodeIdOf(session.keys.identity.publicKey),
+    cluster: config.cluster,
+    owner: grant.owner,
+    ownerPublicKey: toBase64url(grant.ownerPublicKey),
+    grant: completion.grant,
+    hello: session.hello,
+    wireguard: { privateKey: session.keys.wireguard.privateKey.toString('base64'), ...config.wireguard },
+    identityPrivate: toBase64url(session.keys.identity.privateKey),
+    agentToken: randomBytes(32).toString('hex'),
+    luksUuid: randomUUID(),
+    escrowNumber: 1,
+    enrolledAt: formatTime(new Date()),
+    lastOrder: 0,
+  }
+}
+
+/** What the node says to its owner when it is enrolled, signed by its identity. */
+export function acknowledge(record: NodeRecord): Acknowledgement {
+  const identity = Buffer.from(record.identityPrivate, 'base64url')
+  try {
+    return signAcknowledgement(
+      {
+        v: 1,
+        nodeId: record.nodeId,
+        hello: helloHash(record.hello),
+        owner: record.owner,
+        cluster: record.cluster,
+        luksUuid: record.luksUuid,
+        agentToken: record.agentToken,
+        wireguard: { publicKey: record.hello.wireguard, address: record.wireguard.address },
+      },
+      identity,
+    )
+  } finally {
+    identity.fill(0)
+  }
+}

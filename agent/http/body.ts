@@ -1,0 +1,36 @@
+import type { IncomingMessage } from 'node:http'
+import type { ZodType } from 'zod'
+import { HttpError } from './error.ts'
+
+/** The whole body of a request. Refuses with 413 one that is, or says that it will be, longer than allowed. */
+export async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  const tooLong = () => new HttpError(413, 'body too large', `send at most ${bytesMax} bytes`)
+  if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLong()
+  const parts: Buffer[] = []
+  let bytes = 0
+  for await (const part of request) {
+    const data = part as Buffer
+    bytes += data.length
+    if (bytes > bytesMax) throw tooLong()
+    parts.push(data)
+  }
+  return Buffer.concat(parts)
+}
+
+/** A JSON body as a schema wants it. Refuses with 400, naming the first thing that is wrong, never its value. */
+export function parseJson<T>(body: Buffer, schema: ZodType<T>): T {
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+  } catch {
+    throw new HttpError(400, 'the body is not JSON', 'send a JSON object in UTF-8')
+  }
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  throw new HttpError(
+    400,
+    `the body does not fit: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`,
+    'see docs/enrollment.md',
+  )
+}

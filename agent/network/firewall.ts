@@ -1,0 +1,137 @@
+import type { Run } from '../system/run.ts'
+import { networkOf } from './ipv4.ts'
+
+/** What the firewall depends on; a change of any of it means a new rule set. */
+export type FirewallState = {
+  /** True until the owner has enrolled the node: 9999 is open. Never true again afterwards. */
+  readonly enrollmentOpen: boolean
+  /** True where addresses come by DHCP. */
+  readonly dhcp: boolean
+  /** TCP ports that the agent itself calls outside: the gateway's, the update origin's. */
+  readonly outsideTcp: readonly number[]
+  readonly wireguard?: WireguardSide
+  readonly services: readonly FirewallService[]
+}
+
+export type WireguardSide = { readonly address: string; readonly prefix: number; readonly listenPort: number }
+
+export type FirewallPort = {
+  readonly port: number
+  readonly protocol: 'tcp' | 'udp'
+  readonly on: 'wireguard' | 'loopback'
+}
+
+export type FirewallService = {
+  readonly name: string
+  readonly uid: number
+  readonly ports: readonly FirewallPort[]
+  /** Services of this node that it may call. */
+  readonly requires: readonly string[]
+  /** 'wireguard': it may call its own ports on other nodes. */
+  readonly egress: readonly 'wireguard'[]
+}
+
+/** Agent, update chunks, guardian: on this node they are called by UID 0 alone. */
+export const agentOnlyPorts = { chunks: 9997, agent: 9998, guardian: 10106 } as const
+const enrollmentPort = 9999
+
+/**
+ * The whole rule set as text for `nft -f -`: default drop in every chain; from outside a closed port answers
+ * nothing at all. One transaction: the old table goes and the new one comes, or nothing changes.
+ */
+export function firewallRules(state: FirewallState): string {
+  return [
+    'table ip orama',
+    'delete table ip orama',
+    'table ip orama {',
+    ...chain('input', inputRules(state)),
+    ...chain('forward', []),
+    ...chain('output', outputRules(state)),
+    '}',
+    '',
+  ].join('\n')
+}
+
+/** Replaces the rule set. Throws ProgramError, and then the old rules still stand. */
+export async function applyFirewall(state: FirewallState, run: Run): Promise<void> {
+  await run('nft', ['-f', '-'], { input: firewallRules(state) })
+}
+
+function chain(hook: string, rules: readonly string[]): string[] {
+  const head = `    type filter hook ${hook} priority 0; policy drop;`
+  return [`  chain ${hook} {`, head, ...rules.map(rule => `    ${rule}`), '  }']
+}
+
+function inputRules(state: FirewallState): string[] {
+  const { wireguard } = state
+  const rules = ['iifname "lo" accept', 'ct state invalid drop', 'ct state { established, related } accept']
+  if (state.dhcp) rules.push('iifname != { "lo", "wg0" } udp sport 67 udp dport 68 accept')
+  if (state.enrollmentOpen) rules.push(`iifname != { "lo", "wg0" } tcp dport ${enrollmentPort} accept`)
+  if (wireguard === undefined) return rules
+  rules.push(`iifname != { "lo", "wg0" } udp dport ${wireguard.listenPort} accept`)
+  // Only by wg0 and only from its network: a neighbour on the cable can send any source address.
+  const fromPeers = `iifname "wg0" ip saddr ${network(wireguard)} ip daddr ${wireguard.address}`
+  rules.push(`${fromPeers} tcp dport ${set(Object.values(agentOnlyPorts))} accept`)
+  for (const protocol of ['tcp', 'udp'] as const) {
+    const ports = state.services.flatMap(service => portsOf(service, protocol, 'wireguard'))
+    if (ports.length > 0) rules.push(`${fromPeers} ${protocol} dport ${set(ports)} accept`)
+  }
+  return rules
+}
+
+function outputRules(state: FirewallState): string[] {
+  const { wireguard } = state
+  const rules = ['ct state invalid drop', 'ct state established accept']
+  // A DHCP server must not be able to pull the cluster's network over to the cable.
+  if (wireguard !== undefined) rules.push(`ip daddr ${network(wireguard)} oifname != { "lo", "wg0" } drop`)
+  rules.push('meta skuid 0 oifname "lo" accept')
+  rules.push(...state.services.flatMap(service => serviceRules(service, state)))
+  // Between processes of the node a refusal may be told, and must be: they would wait for ever.
+  rules.push(
+    'oifname "lo" ct state related accept',
+    'oifname "lo" meta l4proto tcp reject with tcp reset',
+    'oifname "lo" reject',
+  )
+  if (wireguard !== undefined) rules.push('meta skuid 0 oifname "wg0" accept', 'oifname "wg0" drop')
+  if (state.dhcp) rules.push('meta skuid 0 udp sport 68 udp dport 67 accept')
+  rules.push('meta skuid 0 udp dport { 53, 123 } accept', 'meta skuid 0 tcp dport 53 accept')
+  if (state.outsideTcp.length > 0) rules.push(`meta skuid 0 tcp dport ${set(state.outsideTcp)} accept`)
+  // WireGuard's socket is the kernel's own and has no UID; no service can bind a port that is taken.
+  if (wireguard !== undefined) rules.push(`udp sport ${wireguard.listenPort} accept`)
+  return rules
+}
+
+/** What one service may begin: calls to itself and to what it requires, and to its own kind on other nodes. */
+function serviceRules(service: FirewallService, { wireguard, services }: FirewallState): string[] {
+  const callable = services.filter(
+    other => other.name === service.name || service.requires.includes(other.name),
+  )
+  const rules: string[] = []
+  for (const protocol of ['tcp', 'udp'] as const) {
+    const local = callable.flatMap(other => portsOf(other, protocol))
+    const own = wireguard === undefined ? '127.0.0.0/8' : `{ 127.0.0.0/8, ${wireguard.address} }`
+    const from = `meta skuid ${service.uid}`
+    if (local.length > 0)
+      rules.push(`${from} oifname "lo" ip daddr ${own} ${protocol} dport ${set(local)} accept`)
+    if (wireguard === undefined || !service.egress.includes('wireguard')) continue
+    const remote = portsOf(service, protocol, 'wireguard')
+    const toPeers = `${from} oifname "wg0" ip daddr ${network(wireguard)}`
+    if (remote.length > 0) rules.push(`${toPeers} ${protocol} dport ${set(remote)} accept`)
+  }
+  return rules
+}
+
+function portsOf(service: FirewallService, protocol: 'tcp' | 'udp', on?: FirewallPort['on']): number[] {
+  const closed: readonly number[] = Object.values(agentOnlyPorts)
+  return service.ports
+    .filter(p => p.protocol === protocol && (on === undefined || p.on === on) && !closed.includes(p.port))
+    .map(p => p.port)
+}
+
+function network(side: WireguardSide): string {
+  return networkOf(side.address, side.prefix)
+}
+
+function set(ports: readonly number[]): string {
+  return `{ ${[...new Set(ports)].sort((a, b) => a - b).join(', ')} }`
+}

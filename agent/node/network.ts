@@ -1,0 +1,82 @@
+import { startClock } from '../network/clock.ts'
+import { clockWorld } from '../network/clock-world.ts'
+import { keepAddress } from '../network/dhcp.ts'
+import { dhcpWorld } from '../network/dhcp-world.ts'
+import { applyFirewall, type FirewallState } from '../network/firewall.ts'
+import { applyStaticNetwork, bringUpLinks, linkWorld } from '../network/links.ts'
+import { log, tolerate } from '../system/log.ts'
+import { run } from '../system/run.ts'
+import { known, type Machine } from './machine.ts'
+
+/** How long the boot waits for an address; after that it goes on and the address comes when it comes. */
+const addressWaitMs = 10_000
+
+/** Before any address is there: nothing comes in but what the state needs. */
+export async function closeFirewall(machine: Machine): Promise<void> {
+  await applyFirewall(publicSide(machine), run)
+}
+
+/** The rules before enrollment or before WireGuard is up. */
+export function publicSide(machine: Machine): FirewallState {
+  return {
+    enrollmentOpen: machine.data?.kind === 'blank' || machine.data?.kind === 'pending',
+    dhcp: staticNetwork(machine) === undefined,
+    outsideTcp: [],
+    services: [],
+  }
+}
+
+/** The static address of the operator's file, or DHCP on every link in turn. */
+export async function findNetwork(machine: Machine): Promise<void> {
+  const world = linkWorld(run)
+  const links = await bringUpLinks(world)
+  const fixed = staticNetwork(machine)
+  if (fixed !== undefined) {
+    const applied = await applyStaticNetwork(fixed, links, run)
+    machine.address = applied.address
+    log(`network: ${applied.address} on ${applied.link} (static)`)
+    return
+  }
+  await firstLease(machine)
+}
+
+function firstLease(machine: Machine): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => {
+      reject(new Error('no DHCP server has answered yet'))
+    }, addressWaitMs)
+    void keepAddress(dhcpWorld(run), {
+      signal: machine.stopping.signal,
+      onChange: lease => {
+        machine.lease = lease
+        machine.address = lease?.address
+        log(
+          lease === undefined
+            ? 'network: the lease is lost'
+            : `network: ${lease.address} on ${lease.link} (DHCP)`,
+        )
+        clearTimeout(late)
+        resolve()
+      },
+    }).catch(tolerate('DHCP'))
+  })
+}
+
+function staticNetwork(machine: Machine) {
+  return machine.operator?.kind === 'file' ? machine.operator.file.network : undefined
+}
+
+/** Servers of DHCP, the operator's file and the image, in this order; at most 3 s are waited for. */
+export async function setClock(machine: Machine): Promise<void> {
+  const image = known(machine, 'image')
+  await startClock(clockWorld(), {
+    servers: () => [
+      ...(machine.lease?.ntp ?? []),
+      ...(machine.operator?.kind === 'file' ? (machine.operator.file.ntp ?? []) : []),
+      ...image.ntp,
+    ],
+    builtMs: image.buildTimeS * 1000,
+    enrolled: () => machine.data?.kind === 'enrolled',
+    signal: machine.stopping.signal,
+  })
+}

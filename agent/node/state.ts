@@ -1,0 +1,23 @@
+import type { NodeState } from '../../protocol/status.ts'
+import { announce, keep } from '../system/log.ts'
+
+/** What the node is doing, since when (Unix milliseconds) and what it waits for. */
+export type State = { readonly name: NodeState; readonly sinceMs: number; readonly waitingFor?: string }
+
+export type StateHolder = {
+  readonly current: () => State
+  /** Changes the state; every change is one console line `STATE <name>`, which outside harnesses read. */
+  readonly become: (name: NodeState, waitingFor?: string) => void
+}
+
+export function holdState(): StateHolder {
+  let state: State = { name: 'starting', sinceMs: Date.now() }
+  return {
+    current: () => state,
+    become: (name, waitingFor) => {
+      state = { name, sinceMs: Date.now(), ...(waitingFor === undefined ? {} : { waitingFor }) }
+      announce(`STATE ${name}`)
+      keep(`state ${name}${waitingFor === undefined ? '' : `: waiting for ${waitingFor}`}`)
+    },
+  }
+}

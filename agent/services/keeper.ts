@@ -1,0 +1,237 @@
+import type { ExitStatus } from '../system/libc.ts'
+import { describe } from '../system/log.ts'
+import type { Manifest } from './manifest.ts'
+
+export type ServiceState = 'stopped' | 'starting' | 'ready' | 'backoff' | 'stopping'
+export type StopSignal = Manifest['stop']['signal'] | 'KILL'
+
+/** What a keeper needs of the world; `serviceWorld` in world.ts is the real one. */
+export type KeeperWorld = {
+  /** Makes the sandbox and starts the program in it; its PID. Throws where that fails. */
+  readonly start: (manifest: Manifest) => Promise<number>
+  readonly onExit: (pid: number) => Promise<ExitStatus>
+  readonly kill: (name: string, signal: StopSignal) => Promise<void>
+  /** Kills what is left and takes the sandbox away. */
+  readonly remove: (name: string) => Promise<void>
+  /** Must end by itself within the manifest's probeS. */
+  readonly probe: (manifest: Manifest) => Promise<boolean>
+  /** A clock that nobody sets. */
+  readonly nowMs: () => number
+  /** Throws when the signal is aborted. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  /** 0 ≤ x < 1. */
+  readonly random: () => number
+  readonly log: (line: string) => void
+}
+
+export type KeeperStatus = {
+  readonly state: ServiceState
+  /** For how long it has been in this state. */
+  readonly forMs: number
+  /** How often it was started again after an end that nobody asked for. */
+  readonly restarts: number
+  readonly lastExit?: string
+  readonly pid?: number
+}
+
+/** Keeps one service running until it is told to stop; gives up never. */
+export type Keeper = {
+  readonly manifest: Manifest
+  readonly status: () => KeeperStatus
+  readonly start: () => void
+  /** Resolves when the service has ended and its sandbox is gone. */
+  readonly stop: () => Promise<void>
+}
+
+export type KeeperOptions = {
+  /** Resolves when everything that the service requires is ready. Throws when the signal is aborted. */
+  readonly mayStart: (signal: AbortSignal) => Promise<void>
+  readonly onChange: () => void
+}
+
+const failedProbesMax = 3
+const backoffMinMs = 1_000
+const backoffMaxMs = 5 * 60_000
+/** Ready for so long: what went wrong before is forgotten. */
+const steadyMs = 60_000
+/** A process that SIGKILL does not end hangs in the kernel; the others must not wait for it for ever. */
+const killWaitMs = 10_000
+
+/** A keeper that has not been told to start yet. */
+export function createKeeper(manifest: Manifest, world: KeeperWorld, options: KeeperOptions): Keeper {
+  const life = newLife(manifest, world, options)
+  let running: { readonly stopping: AbortController; readonly done: Promise<void> } | undefined
+  return {
+    manifest,
+    status: life.status,
+    start: () => {
+      if (running?.stopping.signal.aborted === false) return
+      const stopping = new AbortController()
+      const before = running?.done ?? Promise.resolve()
+      running = { stopping, done: before.then(() => keep(life, stopping.signal)) }
+    },
+    stop: async () => {
+      const current = running
+      current?.stopping.abort()
+      await current?.done
+      if (running === current) running = undefined
+    },
+  }
+}
+
+/** What the functions below share about one service. */
+type Life = {
+  readonly manifest: Manifest
+  readonly world: KeeperWorld
+  readonly mayStart: KeeperOptions['mayStart']
+  readonly status: () => KeeperStatus
+  readonly set: (change: Partial<Facts>) => void
+}
+
+type Facts = { state: ServiceState; restarts: number; lastExit: string | undefined; pid: number | undefined }
+
+function newLife(manifest: Manifest, world: KeeperWorld, { mayStart, onChange }: KeeperOptions): Life {
+  const facts: Facts = { state: 'stopped', restarts: 0, lastExit: undefined, pid: undefined }
+  let sinceMs = world.nowMs()
+  return {
+    manifest,
+    world,
+    mayStart,
+    set: change => {
+      if (change.state !== undefined && change.state !== facts.state) sinceMs = world.nowMs()
+      Object.assign(facts, change)
+      onChange()
+    },
+    status: () => {
+      const { state, restarts, lastExit, pid } = facts
+      const forMs = world.nowMs() - sinceMs
+      return {
+        state,
+        forMs,
+        restarts,
+        ...(lastExit === undefined ? {} : { lastExit }),
+        ...(pid === undefined ? {} : { pid }),
+      }
+    },
+  }
+}
+
+async function keep(life: Life, stop: AbortSignal): Promise<void> {
+  const { world, manifest } = life
+  for (let failures = 0; !isAborted(stop);) {
+    life.set({ state: 'starting' })
+    const readyMs = await runOnce(life, stop)
+    if (isAborted(stop)) break
+    failures = readyMs >= steadyMs ? 1 : failures + 1
+    const pauseMs = backoffMs(failures, world.random())
+    world.log(
+      `${manifest.name}: ${life.status().lastExit ?? 'ended'}; again in ${(pauseMs / 1000).toFixed(1)} s`,
+    )
+    life.set({ state: 'backoff' })
+    await world.sleep(pauseMs, stop).catch(() => undefined)
+    if (!isAborted(stop)) life.set({ restarts: life.status().restarts + 1 })
+  }
+  life.set({ state: 'stopped' })
+}
+
+/** 1, 2, 4 … s up to 5 minutes, between half and all of it: services that fell together rise one by one. */
+export function backoffMs(failures: number, random: number): number {
+  const fullMs = Math.min(backoffMinMs * 2 ** Math.min(failures - 1, 20), backoffMaxMs)
+  return fullMs * (0.5 + random / 2)
+}
+
+/** From start to end of one process; returns for how long it was ready. Never throws. */
+async function runOnce(life: Life, stop: AbortSignal): Promise<number> {
+  const { world, manifest } = life
+  let readyMs = 0
+  try {
+    await life.mayStart(stop)
+    const pid = await world.start(manifest)
+    life.set({ pid })
+    readyMs = await watch(life, { pid, stop })
+  } catch (cause) {
+    if (!isAborted(stop)) life.set({ lastExit: `did not start: ${describe(cause).slice(0, 300)}` })
+  }
+  life.set({ pid: undefined })
+  await world.remove(manifest.name).catch((cause: unknown) => {
+    world.log(`${manifest.name}: ${describe(cause)}`)
+  })
+  return readyMs
+}
+
+type Running = { readonly pid: number; readonly stop: AbortSignal }
+
+/** Probes until the process ends, hangs, or is to be stopped; then sees to its end. */
+async function watch(life: Life, { pid, stop }: Running): Promise<number> {
+  const { world } = life
+  const ended = new AbortController()
+  const exit = world.onExit(pid).then(status => {
+    ended.abort()
+    return status
+  })
+  const readiness = { sinceMs: undefined as number | undefined }
+  const signal = AbortSignal.any([stop, ended.signal])
+  const why = await probeUntil(life, signal, () => (readiness.sinceMs ??= world.nowMs()))
+  const readyMs = readiness.sinceMs === undefined ? 0 : world.nowMs() - readiness.sinceMs
+  life.set({ state: 'stopping' })
+  if (!ended.signal.aborted) await end(life, exit)
+  const status = ended.signal.aborted ? describeExit(await exit) : 'did not end after SIGKILL'
+  life.set({ lastExit: why === undefined ? status : `${why}; ${status}` })
+  return readyMs
+}
+
+/** Undefined when the signal is aborted, else why the service is given up. */
+async function probeUntil(life: Life, signal: AbortSignal, onReady: () => void): Promise<string | undefined> {
+  const { manifest, world } = life
+  const { startS, healthS, readyWithinS } = manifest.intervals
+  const startedMs = world.nowMs()
+  let failed = 0
+  let ready = false
+  while (!isAborted(signal)) {
+    const good = await world.probe(manifest).catch(() => false)
+    if (isAborted(signal)) break
+    failed = good ? 0 : failed + 1
+    if (good && !ready) {
+      ready = true
+      onReady()
+      life.set({ state: 'ready' })
+    }
+    if (ready && failed >= failedProbesMax) return `hung: ${failed} probes failed`
+    if (!ready && world.nowMs() - startedMs >= readyWithinS * 1000) return `not ready after ${readyWithinS} s`
+    await world.sleep((ready ? healthS : startS) * 1000, signal).catch(() => undefined)
+  }
+  return undefined
+}
+
+/** The manifest's signal, its grace, then SIGKILL. */
+async function end({ manifest, world }: Life, exit: Promise<unknown>): Promise<void> {
+  const { signal, graceS } = manifest.stop
+  if (await endsWithin(world, exit, { name: manifest.name, signal, waitMs: graceS * 1000 })) return
+  world.log(`${manifest.name}: did not stop within ${graceS} s, killed`)
+  await endsWithin(world, exit, { name: manifest.name, signal: 'KILL', waitMs: killWaitMs })
+}
+
+type Blow = { readonly name: string; readonly signal: StopSignal; readonly waitMs: number }
+
+async function endsWithin(world: KeeperWorld, exit: Promise<unknown>, blow: Blow): Promise<boolean> {
+  await world.kill(blow.name, blow.signal).catch((cause: unknown) => {
+    world.log(`${blow.name}: ${describe(cause)}`)
+  })
+  const waiting = new AbortController()
+  const late = world.sleep(blow.waitMs, waiting.signal).then(
+    () => false,
+    () => false,
+  )
+  const inTime = await Promise.race([exit.then(() => true), late])
+  waiting.abort()
+  return inTime
+}
+
+function describeExit({ status, signal }: ExitStatus): string {
+  return signal === null ? `status ${String(status)}` : `signal ${signal}`
+}
+
+// A function, because the compiler believes that a property it has read stays as it is.
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted
+}

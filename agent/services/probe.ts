@@ -1,0 +1,43 @@
+import { get } from 'node:http'
+import { connect } from 'node:net'
+import { type Manifest, probePort } from './manifest.ts'
+
+/** Whether the service answers at its readiness probe within probeS. Never throws. */
+export async function probeService(manifest: Manifest, wireguardAddress: string): Promise<boolean> {
+  const port = probePort(manifest.readiness)
+  const on = manifest.ports.find(p => p.port === port && p.protocol === 'tcp')?.on
+  const host = on === 'wireguard' ? wireguardAddress : '127.0.0.1'
+  const signal = AbortSignal.timeout(manifest.intervals.probeS * 1000)
+  const { readiness } = manifest
+  if ('http' in readiness) return probeHttp({ host, port, path: readiness.http.path, signal })
+  return probeTcp({ host, port, signal })
+}
+
+type Target = { readonly host: string; readonly port: number; readonly signal: AbortSignal }
+
+/** True for a status from 200 to 299; the body is not read. */
+function probeHttp(target: Target & { readonly path: string }): Promise<boolean> {
+  return new Promise(resolve => {
+    const request = get({ ...target, agent: false }, response => {
+      const { statusCode = 0 } = response
+      resolve(statusCode >= 200 && statusCode < 300)
+      request.destroy()
+    })
+    request.on('error', () => {
+      resolve(false)
+    })
+  })
+}
+
+function probeTcp({ host, port, signal }: Target): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect({ host, port, signal })
+    socket.on('connect', () => {
+      resolve(true)
+      socket.destroy()
+    })
+    socket.on('error', () => {
+      resolve(false)
+    })
+  })
+}
