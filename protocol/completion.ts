@@ -39,6 +39,8 @@ export const enrollmentConfigSchema = z.strictObject({
   cluster: clusterId,
   /** As the operator read it on the console; needed where no operator file names the owner. */
   claim: claimWordText.optional(),
+  /** What all nodes of a cluster share, 32 bytes: passwords of services come from it (cluster-secret.ts). */
+  clusterSecret: base64url({ length: 32 }),
   wireguard: wireguardSchema,
 })
 export type EnrollmentConfig = z.infer<typeof enrollmentConfigSchema>

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { mount, mountFlags, type MountPoint } from '../system/libc.ts'
 
 const { nosuid, nodev, noexec } = mountFlags
@@ -34,7 +34,4 @@ export function mountAll(): void {
     mount(point)
   }
   for (const point of optionalPoints) if (existsSync(point.target)) mount(point)
-  // Programs are given secrets as /dev/stdin.
-  symlinkSync('/proc/self/fd', '/dev/fd')
-  symlinkSync('/proc/self/fd/0', '/dev/stdin')
 }

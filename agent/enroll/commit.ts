@@ -1,7 +1,7 @@
 import { randomBytes, randomFillSync, randomUUID } from 'node:crypto'
 import { type Acknowledgement, signAcknowledgement } from '../../protocol/completion.ts'
 import { sealEscrow } from '../../protocol/escrow.ts'
-import { toBase64url, formatTime } from '../../protocol/fields.ts'
+import { formatTime, fromBase64url, toBase64url } from '../../protocol/fields.ts'
 import { helloHash, nodeIdOf } from '../../protocol/hello.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import { lend, secretBuffer } from '../../protocol/secret.ts'
@@ -30,8 +30,11 @@ export async function commitAccepted(
       number: record.escrowNumber,
       owner: record.owner,
     })
-    const signed = await commitEnrollment(on.world, on.volume, { secret: secret as Buffer, record, escrow })
-    return signed.record
+    const clusterSecret = fromBase64url(accepted.config.clusterSecret)
+    return lend(clusterSecret, async () => {
+      const enrollment = { secret: secret as Buffer, record, escrow, clusterSecret }
+      return (await commitEnrollment(on.world, on.volume, enrollment)).record
+    })
   })
 }
 

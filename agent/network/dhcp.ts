@@ -80,25 +80,29 @@ async function findLease(
   world: DhcpWorld,
   { hostname, signal }: DhcpOptions,
 ): Promise<DhcpLease | undefined> {
+  const clients = new Map<string, DhcpClient>()
   for (let attempt = 0; !isAborted(signal); attempt++) {
+    const startedMs = world.nowMs()
     const waitMs = jitter(Math.min(retryMinMs * 2 ** Math.min(attempt, 10), retryMaxMs), world)
-    const links = (await world.links().catch(() => [])).filter(link => link.carrier)
-    for (const link of links) {
-      const lease = await askLink(world, { link, waitMs, ...(hostname === undefined ? {} : { hostname }) })
+    for (const link of (await world.links().catch(() => [])).filter(l => l.carrier)) {
+      // One transaction until there is a lease: servers that first try the address answer late.
+      const client = clients.get(link.name) ?? newClient(world, link, hostname)
+      clients.set(link.name, client)
+      const lease = await askLink(world, { link: link.name, client, waitMs })
       if (lease !== undefined) return lease
       if (isAborted(signal)) return undefined
     }
-    // A server that refuses answers at once: the pause keeps that from becoming a storm.
-    await world.sleep(links.length === 0 ? retryMinMs : jitter(1_000, world), signal).catch(() => undefined)
+    // No link, or a server that refuses at once: the pause keeps that from becoming a storm.
+    if (world.nowMs() - startedMs < retryMinMs / 2)
+      await world.sleep(retryMinMs, signal).catch(() => undefined)
   }
   return undefined
 }
 
-type Ask = { readonly link: Link; readonly waitMs: number; readonly hostname?: string }
+type Ask = { readonly link: string; readonly client: DhcpClient; readonly waitMs: number }
 
-async function askLink(world: DhcpWorld, { link, waitMs, hostname }: Ask): Promise<DhcpLease | undefined> {
-  const client = newClient(world, link, hostname)
-  const question = { link: link.name, to: everybody, client, timeoutMs: waitMs }
+async function askLink(world: DhcpWorld, { link, client, waitMs }: Ask): Promise<DhcpLease | undefined> {
+  const question = { link, to: everybody, client, timeoutMs: waitMs }
   const offer = await world.exchange({
     ...question,
     message: encodeDiscover(client),
@@ -111,8 +115,7 @@ async function askLink(world: DhcpWorld, { link, waitMs, hostname }: Ask): Promi
     message: encodeRequest(client, { offer }),
     accept: reply => answerTo(reply, offer),
   })
-  if (answer?.kind !== 'ack') return undefined
-  return leaseOf(answer, link.name, askedMs)
+  return answer?.kind === 'ack' ? leaseOf(answer, link, askedMs) : undefined
 }
 
 /** Bound → renewing → rebinding; returns when the lease is lost or the signal is aborted. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { servicePassword } from '../../protocol/cluster-secret.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import { bindRoot, crun } from '../services/crun.ts'
 import { launch } from '../services/launch.ts'
@@ -8,6 +9,7 @@ import { createSupervisor, type Supervisor } from '../services/supervisor.ts'
 import { serviceWorld } from '../services/world.ts'
 import { bootTimeMs } from '../system/libc.ts'
 import { run } from '../system/run.ts'
+import { storeFolder, withClusterSecret } from '../unlock/record-store.ts'
 import { known, type Machine } from './machine.ts'
 import { dataFolder } from './volume.ts'
 
@@ -39,6 +41,8 @@ export function startServices(
     dataFolder,
     nodeId: of.record.nodeId,
     wireguardAddress: of.record.wireguard.address,
+    passwordOf: name =>
+      withClusterSecret(storeFolder(dataFolder), secret => Promise.resolve(servicePassword(secret, name))),
     logOf: name => {
       const log = logs.get(name)
       if (log === undefined) throw new RangeError(`Cannot find the log of '${name}'`)

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync } from 'node:fs'
 import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -21,6 +20,8 @@ export type SandboxMachine = {
   readonly nodeId: string
   readonly wireguardAddress: string
   readonly logOf: (name: string) => ServiceLog
+  /** For the files that its manifest has rendered. */
+  readonly passwordOf: (name: string) => Promise<string>
 }
 
 /** Sandboxes by crun, detached: no monitor stays behind, and the service becomes a child of PID 1. */
@@ -131,21 +132,10 @@ async function renderFiles(
 ): Promise<void> {
   const files = Object.entries(manifest.files)
   if (files.length === 0) return
-  const password = await keepPassword(join(machine.dataFolder, 'secrets'), manifest.name)
+  const password = await machine.passwordOf(manifest.name)
   for (const [file, template] of files) {
     const path = join(folder, file)
     await writeFile(path, fill(template, { ...values, password }), { mode: 0o400, flag: 'wx' })
     await chown(path, manifest.uid, manifest.uid)
   }
-}
-
-/** The service's password: 32 random bytes in hex, made once and kept. */
-async function keepPassword(folder: string, name: string): Promise<string> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const path = join(folder, name)
-  const known = await readFile(path, 'utf8').catch(() => '')
-  if (/^[0-9a-f]{64}$/.test(known)) return known
-  const password = randomBytes(32).toString('hex')
-  await writeFile(path, password, { mode: 0o600, flush: true })
-  return password
 }

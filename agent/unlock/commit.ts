@@ -14,6 +14,8 @@ export type Enrollment = {
   /** Its `luksUuid` is the UUID that the volume is formatted with: chosen before, by `crypto.randomUUID()`. */
   readonly record: NodeRecord
   readonly escrow: Escrow
+  /** 32 bytes, the caller's to wipe; kept on the encrypted partition alone. */
+  readonly clusterSecret: Buffer
 }
 
 /**
@@ -28,7 +30,7 @@ export async function commitEnrollment(
   enrollment: Enrollment,
 ): Promise<SignedRecord> {
   const { run } = world
-  const { secret, record, escrow } = enrollment
+  const { secret, record, escrow, clusterSecret } = enrollment
   await refuseForeign(volume.device)
   await formatVolume(run, { device: volume.device, uuid: record.luksUuid, secret })
   await withHeader(volume.device, volume.headerFile, ({ file }) =>
@@ -37,7 +39,7 @@ export async function commitEnrollment(
   try {
     await makeFs(run, world.mapperPath(volume.name))
     world.mount(world.mapperPath(volume.name), volume.mountPoint)
-    const signed = await createStore(storeFolder(volume.mountPoint), record)
+    const signed = await createStore(storeFolder(volume.mountPoint), record, clusterSecret)
     world.sync()
     await writeToken(run, volume.device, escrowToken(escrow))
     await writeToken(run, volume.device, nodeToken(signed))

@@ -10,10 +10,16 @@ import { secretBuffer } from '../../protocol/secret.ts'
  * | File               | Content                                                               |
  * |--------------------|-----------------------------------------------------------------------|
  * | `mac.key`          | 32 random bytes                                                       |
+ * | `cluster.secret`   | 32 bytes that all nodes of the cluster share                          |
  * | `record.json`      | SignedRecord: what counts                                             |
  * | `record.next.json` | SignedRecord that is about to count, while the token is being written |
  */
-const files = { key: 'mac.key', current: 'record.json', next: 'record.next.json' } as const
+const files = {
+  key: 'mac.key',
+  cluster: 'cluster.secret',
+  current: 'record.json',
+  next: 'record.next.json',
+} as const
 const keyBytes = 32
 const recordBytesMax = 1024 * 1024
 
@@ -23,8 +29,13 @@ export function storeFolder(mountPoint: string): string {
 }
 
 /** Makes the store of a new node with a fresh key; returns its first record, signed. All of it is synced. */
-export async function createStore(folder: string, record: NodeRecord): Promise<SignedRecord> {
+export async function createStore(
+  folder: string,
+  record: NodeRecord,
+  clusterSecret: Buffer,
+): Promise<SignedRecord> {
   await mkdir(folder, { mode: 0o700 })
+  await writeSynced(folder, files.cluster, clusterSecret)
   return withNewKey(async key => {
     await writeSynced(folder, files.key, key)
     const signed = macRecord(record, key)
@@ -66,12 +77,21 @@ export async function dropNext(folder: string): Promise<void> {
 
 /** Lends the MAC key to `use` and wipes it. Throws RangeError when the file is not 32 bytes. */
 export async function withKey<T>(folder: string, use: (key: Buffer) => Promise<T>): Promise<T> {
+  return withFile(folder, files.key, use)
+}
+
+/** Lends the cluster's secret, as `withKey` does the key. */
+export async function withClusterSecret<T>(folder: string, use: (secret: Buffer) => Promise<T>): Promise<T> {
+  return withFile(folder, files.cluster, use)
+}
+
+async function withFile<T>(folder: string, name: string, use: (key: Buffer) => Promise<T>): Promise<T> {
   const key = secretBuffer(keyBytes)
-  const file = await open(join(folder, files.key), 'r')
+  const file = await open(join(folder, name), 'r')
   try {
     const { bytesRead } = await file.read(key, 0, keyBytes, 0)
     if (bytesRead !== keyBytes || (await file.stat()).size !== keyBytes)
-      throw new RangeError(`Cannot use '${files.key}': need ${keyBytes} bytes`)
+      throw new RangeError(`Cannot use '${name}': need ${keyBytes} bytes`)
     return await use(key)
   } finally {
     key.fill(0)

@@ -53,7 +53,12 @@ function sampleEscrow(luksUuid: string): Escrow {
 
 export function sampleEnrollment(): Enrollment {
   const luksUuid = randomUUID()
-  return { secret: randomBytes(32), record: sampleRecord(luksUuid), escrow: sampleEscrow(luksUuid) }
+  return {
+    secret: randomBytes(32),
+    record: sampleRecord(luksUuid),
+    escrow: sampleEscrow(luksUuid),
+    clusterSecret: randomBytes(32),
+  }
 }
 
 export type Bench = {

@@ -1,0 +1,135 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import t from 'tap'
+import { askServer } from '../../../agent/network/clock-world.ts'
+import { type ClockWorld, refuseStep, startClock } from '../../../agent/network/clock.ts'
+
+const builtMs = Date.UTC(2026, 10, 1)
+
+/** A clock that `startMs` shows; servers by name with the offset that they say, or an error. */
+function fakeWorld(startMs: number, servers: Readonly<Record<string, number | Error>>, roundsMax = 1) {
+  const stop = new AbortController()
+  const lines: string[] = []
+  const pauses: number[] = []
+  let nowMs = startMs
+  let over: () => void
+  const ended = new Promise<void>(resolve => (over = resolve))
+  const world: ClockWorld = {
+    ask: async server => {
+      const offset = servers[server] ?? new Error('unknown')
+      if (typeof offset !== 'number') throw offset
+      return { offsetMs: offset, delayMs: 1, stratum: 2 }
+    },
+    nowMs: () => nowMs,
+    setMs: timeMs => (nowMs = timeMs),
+    sleep: (ms, signal) => {
+      if (signal !== stop.signal)
+        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error())))
+      pauses.push(ms)
+      if (pauses.length >= roundsMax) {
+        stop.abort()
+        over()
+      }
+      return Promise.resolve()
+    },
+    random: () => 0.5,
+    log: line => lines.push(line),
+  }
+  const options = { servers: () => Object.keys(servers), builtMs, enrolled: () => false, signal: stop.signal }
+  return { world, options, ended, nowMs: () => nowMs, lines, pauses }
+}
+
+t.test('a clock that is older than the image shows its build time before anybody is asked', async t => {
+  const { world, options, nowMs } = fakeWorld(0, { a: 5000 })
+  await startClock(world, options)
+  t.equal(nowMs(), builtMs + 5000)
+})
+
+const believed = [
+  ['one server', { a: 60_000 }, 60_000],
+  ['the middle one of three', { a: 60_000, liar: -9_000_000, b: 60_100 }, 60_000],
+  ['those that answer', { dead: new Error('silence'), a: 60_000 }, 60_000],
+  ['nobody where none answers', { dead: new Error('silence') }, 0],
+  ['nobody where there is no server', {}, 0],
+  ['nobody who is older than the image', { a: -86_400_000 * 365 }, 0],
+  ['the clock itself where it is right', { a: 20 }, 0],
+  [
+    'the first four of many',
+    { a: 1000, b: 1000, c: 1000, d: 1000, e: 9000, f: 9000, g: 9000, h: 9000, i: 9000 },
+    1000,
+  ],
+] as const
+for (const [why, servers, movedMs] of believed)
+  t.test(`the clock believes ${why}`, async t => {
+    const { world, options, ended, nowMs } = fakeWorld(builtMs + 1e9, servers)
+    const started = startClock(world, options)
+    await ended
+    if (movedMs !== 0) await started
+    t.equal(nowMs() - builtMs - 1e9, movedMs)
+  })
+
+t.test('while nobody answers the pauses grow to an hour; afterwards it asks hourly', async t => {
+  const { world, options, ended, pauses } = fakeWorld(builtMs, { dead: new Error('silence') }, 14)
+  void startClock(world, options)
+  await ended
+  t.same(pauses.slice(0, 4), [2000, 4000, 8000, 16_000])
+  t.equal(pauses.at(-1), 3_600_000)
+  const good = fakeWorld(builtMs, { a: 0 }, 3)
+  void startClock(good.world, good.options)
+  await good.ended
+  t.same(good.pauses, [3_600_000, 3_600_000, 3_600_000])
+})
+
+const steps = [
+  ['forward', { offsetMs: 1e9, enrolled: true }, undefined],
+  ['back before enrollment', { offsetMs: -3_600_000, enrolled: false }, undefined],
+  ['back by 5 minutes', { offsetMs: -300_000, enrolled: true }, undefined],
+  ['back by more once enrolled', { offsetMs: -300_001, enrolled: true }, /5 minutes/],
+  ['to before the build', { offsetMs: -86_400_001, enrolled: false }, /before the image/],
+] as const
+for (const [why, step, reason] of steps)
+  t.test(`a step ${why} is ${reason === undefined ? 'made' : 'refused'}`, async t => {
+    const refusal = refuseStep({ nowMs: builtMs + 86_400_000, builtMs, ...step })
+    if (reason === undefined) t.equal(refusal, undefined)
+    else t.match(refusal, reason)
+  })
+
+/** A server on loopback that answers each question with what `answer` makes of it. */
+async function withServer(answer: (request: Buffer) => Buffer[], use: (port: number) => Promise<void>) {
+  const server = createSocket('udp4')
+  server.on('message', (request, from) => {
+    for (const bytes of answer(request)) server.send(bytes, from.port, from.address)
+  })
+  server.bind(0, '127.0.0.1')
+  await once(server, 'listening')
+  await use(server.address().port).finally(() => server.close())
+}
+
+function answerTo(request: Buffer, nonceAt = 40): Buffer {
+  const message = Buffer.alloc(48)
+  message.set([0x24, 1])
+  message.set(request.subarray(nonceAt, nonceAt + 8), 24)
+  for (const at of [32, 40]) message.writeUInt32BE(Math.floor(Date.now() / 1000) + 100 + 2_208_988_800, at)
+  return message
+}
+
+t.test('askServer() passes over a forged answer and takes the real one', async t =>
+  withServer(
+    request => [Buffer.from('nonsense'), answerTo(request, 0), answerTo(request)],
+    async port => {
+      const { offsetMs } = await askServer({ host: '127.0.0.1', port })
+      t.ok(offsetMs > 98_000 && offsetMs < 102_000)
+    },
+  ),
+)
+
+t.test('askServer() says which server is not there', async t => {
+  let closed = 0
+  await withServer(
+    () => [],
+    async port => void (closed = port),
+  )
+  await t.rejects(askServer({ host: '127.0.0.1', port: closed }), {
+    message: "Cannot get the time from '127.0.0.1'",
+  })
+})

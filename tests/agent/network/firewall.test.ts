@@ -1,0 +1,163 @@
+import t from 'tap'
+import { applyFirewall, firewallRules, type FirewallState } from '../../../agent/network/firewall.ts'
+
+const blank: FirewallState = { enrollmentOpen: true, dhcp: true, outsideTcp: [443], services: [] }
+const rqlite = {
+  name: 'rqlite',
+  uid: 1001,
+  ports: [
+    { port: 10_101, protocol: 'tcp', on: 'wireguard' },
+    { port: 10_100, protocol: 'tcp', on: 'wireguard' },
+  ],
+  requires: [],
+  egress: ['wireguard'],
+} as const
+const names = {
+  name: 'coredns',
+  uid: 1006,
+  ports: [
+    { port: 53, protocol: 'udp', on: 'wireguard' },
+    { port: 8080, protocol: 'tcp', on: 'loopback' },
+  ],
+  requires: ['rqlite'],
+  egress: [],
+} as const
+const enrolled: FirewallState = {
+  enrollmentOpen: false,
+  dhcp: false,
+  outsideTcp: [],
+  wireguard: { address: '10.0.0.1', prefix: 24, listenPort: 51_820 },
+  services: [rqlite, names],
+}
+
+/** The rules of one chain. */
+function chain(state: FirewallState, hook: string): string[] {
+  const lines = firewallRules(state).split('\n')
+  const start = lines.indexOf(`  chain ${hook} {`)
+  return lines.slice(start + 2, lines.indexOf('  }', start)).map(line => line.trim())
+}
+
+t.test('every chain drops what no rule accepts, and the table is replaced as a whole', async t => {
+  const text = firewallRules(blank)
+  t.equal(text.match(/policy drop;/g)?.length, 3)
+  t.ok(text.startsWith('table ip orama\ndelete table ip orama\ntable ip orama {\n'))
+  t.ok(text.endsWith('\n}\n'), 'nft wants a newline before the last brace')
+  t.same(chain(enrolled, 'forward'), [])
+})
+
+const present = [
+  ['9999 is open until enrolled', blank, 'input', 'iifname != { "lo", "wg0" } tcp dport 9999 accept'],
+  ['WireGuard is open once enrolled', enrolled, 'input', 'iifname != { "lo", "wg0" } udp dport 51820 accept'],
+  [
+    'the agent listens to peers',
+    enrolled,
+    'input',
+    'iifname "wg0" ip saddr 10.0.0.0/24 ip daddr 10.0.0.1 tcp dport { 9997, 9998, 10106 } accept',
+  ],
+  [
+    'services listen to peers',
+    enrolled,
+    'input',
+    'iifname "wg0" ip saddr 10.0.0.0/24 ip daddr 10.0.0.1 tcp dport { 10100, 10101 } accept',
+  ],
+  [
+    'UDP has its own rule',
+    enrolled,
+    'input',
+    'iifname "wg0" ip saddr 10.0.0.0/24 ip daddr 10.0.0.1 udp dport { 53 } accept',
+  ],
+  ['DHCP answers come in', blank, 'input', 'iifname != { "lo", "wg0" } udp sport 67 udp dport 68 accept'],
+  ['only root asks DNS and SNTP', blank, 'output', 'meta skuid 0 udp dport { 53, 123 } accept'],
+  ['only root calls the gateway', blank, 'output', 'meta skuid 0 tcp dport { 443 } accept'],
+  [
+    'the cluster network never leaves by the cable',
+    enrolled,
+    'output',
+    'ip daddr 10.0.0.0/24 oifname != { "lo", "wg0" } drop',
+  ],
+  [
+    'a service calls its own kind',
+    enrolled,
+    'output',
+    'meta skuid 1001 oifname "wg0" ip daddr 10.0.0.0/24 tcp dport { 10100, 10101 } accept',
+  ],
+  [
+    'a service calls what it requires',
+    enrolled,
+    'output',
+    'meta skuid 1006 oifname "lo" ip daddr { 127.0.0.0/8, 10.0.0.1 } tcp dport { 8080, 10100, 10101 } accept',
+  ],
+  [
+    'a service does not call what it does not require',
+    enrolled,
+    'output',
+    'meta skuid 1001 oifname "lo" ip daddr { 127.0.0.0/8, 10.0.0.1 } tcp dport { 10100, 10101 } accept',
+  ],
+] as const
+for (const [why, state, hook, rule] of present)
+  t.test(why, async t => t.ok(chain(state, hook).includes(rule), rule))
+
+const absent = [
+  ['9999 once enrolled', enrolled, 'input', /9999/],
+  ['51820 before', blank, 'input', /51820/],
+  ['DHCP with a static address', enrolled, 'input', /sport 67/],
+  ['DHCP questions with a static address', enrolled, 'output', /dport 67/],
+  ['loopback ports for peers', enrolled, 'input', /8080/],
+  ['peers for a service without egress', enrolled, 'output', /skuid 1006 oifname "wg0"/],
+  ["the agent's ports for services", enrolled, 'output', /skuid 1\d{3}.*(9997|9998|10106)/],
+  ['ICMP', enrolled, 'output', /icmp/],
+  ['anything outside for services', enrolled, 'output', /skuid 1\d{3} (?!oifname)/],
+] as const
+for (const [why, state, hook, pattern] of absent)
+  t.test(`no rule opens ${why}`, async t =>
+    t.same(
+      chain(state, hook).filter(rule => pattern.test(rule)),
+      [],
+    ),
+  )
+
+t.test("a service that names the guardian's port does not open it to others", async t => {
+  const guardian = {
+    ...rqlite,
+    name: 'guardian',
+    uid: 1007,
+    ports: [{ port: 10_106, protocol: 'tcp', on: 'wireguard' }],
+  } as const
+  const caller = { ...names, requires: ['guardian'] }
+  const rules = chain({ ...enrolled, services: [guardian, caller] }, 'output')
+  t.same(
+    rules.filter(rule => rule.includes('10106')),
+    [],
+  )
+})
+
+t.test(
+  'the order of the output rules: established, cluster network, root on loopback, services, refusal',
+  async t => {
+    const rules = chain(enrolled, 'output')
+    const order = [
+      'ct state established accept',
+      'ip daddr',
+      'meta skuid 0 oifname "lo"',
+      'meta skuid 1001',
+      'oifname "lo" reject',
+      'oifname "wg0" drop',
+      'udp sport 51820',
+    ]
+    const found = order.map(start => rules.findIndex(rule => rule.startsWith(start)))
+    t.same(
+      found,
+      found.toSorted((a, b) => a - b),
+    )
+    t.notOk(found.includes(-1))
+  },
+)
+
+t.test('applyFirewall() hands the rules to nft by standard input', async t => {
+  const calls: unknown[] = []
+  await applyFirewall(blank, async (program, args, options) => {
+    calls.push([program, args, options?.input])
+    return ''
+  })
+  t.same(calls, [['nft', ['-f', '-'], firewallRules(blank)]])
+})

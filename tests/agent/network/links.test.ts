@@ -1,0 +1,101 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import {
+  bringUpLinks,
+  type Link,
+  listLinks,
+  type LinkWorld,
+  planStatic,
+} from '../../../agent/network/links.ts'
+
+const eth0: Link = { name: 'eth0', mac: '52:54:00:00:00:01', carrier: false }
+const eth1: Link = { name: 'eth1', mac: '52:54:00:00:00:02', carrier: true }
+const network = { address: '1.2.3.4/24', gateway: '1.2.3.1', dns: [] }
+
+t.test('listLinks() finds Ethernet interfaces of devices, and no others', async t => {
+  const folder = t.testdir({ device: '' })
+  const add = (name: string, { type = '1', device = true, carrier = '1' } = {}) => {
+    mkdirSync(join(folder, name))
+    writeFileSync(join(folder, name, 'type'), `${type}\n`)
+    writeFileSync(join(folder, name, 'address'), '52:54:00:00:00:01\n')
+    if (carrier !== '') writeFileSync(join(folder, name, 'carrier'), `${carrier}\n`)
+    if (device) symlinkSync('../device', join(folder, name, 'device'))
+  }
+  add('lo', { type: '772', device: false })
+  add('wg0', { type: '65534', device: false })
+  add('br0', { device: false })
+  add('eth0')
+  add('eth1', { carrier: '0' })
+  add('eth2', { carrier: '' })
+  t.same(
+    (await listLinks(folder)).map(l => `${l.name} ${String(l.carrier)}`),
+    ['eth0 true', 'eth1 false', 'eth2 false'],
+  )
+})
+
+/** Links whose carrier comes at the n-th look. */
+function fakeWorld(links: readonly Link[], carrierAt = Infinity) {
+  const commands: string[] = []
+  let looks = 0
+  let sleptMs = 0
+  const world: LinkWorld = {
+    run: async (program, args) => {
+      commands.push([program, ...args].join(' '))
+      return ''
+    },
+    list: async () => links.map(link => ({ ...link, carrier: ++looks > carrierAt })),
+    sleep: async ms => (sleptMs += ms),
+  }
+  return { world, commands, slept: () => sleptMs }
+}
+
+t.test('bringUpLinks() waits for the first carrier', async t => {
+  const { world, commands, slept } = fakeWorld([eth0], 5)
+  t.same(await bringUpLinks(world), [{ ...eth0, carrier: true }])
+  t.same(commands, ['ip link set lo up', 'ip link set eth0 up'])
+  t.equal(slept(), 800)
+})
+
+t.test('bringUpLinks() gives up waiting after 10 s', async t => {
+  const { world, slept } = fakeWorld([eth0])
+  t.same(await bringUpLinks(world), [])
+  t.equal(slept(), 10_000)
+})
+
+t.test('bringUpLinks() says when there is no interface', async t =>
+  t.rejects(bringUpLinks(fakeWorld([]).world), { message: 'Cannot find an Ethernet interface' }),
+)
+
+const planned = [
+  ['the first link with a carrier', {}, 'eth1'],
+  ['the link of that name', { interface: 'eth0' }, 'eth0'],
+  ['the link of that hardware address', { interface: '52:54:00:00:00:01' }, 'eth0'],
+  ['a hardware address in capitals', { interface: '52:54:00:00:00:02'.toUpperCase() }, 'eth1'],
+] as const
+for (const [why, change, link] of planned)
+  t.test(`a static address goes to ${why}`, async t =>
+    t.same(planStatic({ ...network, ...change }, [eth0, eth1]), {
+      link,
+      address: '1.2.3.4',
+      prefix: 24,
+      gateway: '1.2.3.1',
+    }),
+  )
+
+t.test('where no link has a carrier yet, the first one is taken', async t =>
+  t.equal(planStatic(network, [eth0]).link, 'eth0'),
+)
+
+const refused = [
+  ['a name that is not there', { interface: 'eth7' }],
+  ['no prefix', { address: '1.2.3.4' }],
+  ['a prefix of 0', { address: '1.2.3.4/0' }],
+  ['a prefix of 33', { address: '1.2.3.4/33' }],
+  ['a loopback address', { address: '127.0.0.1/8' }],
+  ['a gateway that is none', { gateway: '1.2.3' }],
+] as const
+for (const [why, change] of refused)
+  t.test(`planStatic() refuses: ${why}`, async t =>
+    t.throws(() => planStatic({ ...network, ...change }, [eth0, eth1]), { name: 'RangeError' }),
+  )

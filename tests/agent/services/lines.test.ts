@@ -1,0 +1,33 @@
+import t from 'tap'
+import { lineBytesMax, lineSplitter } from '../../../agent/services/lines.ts'
+
+const cases = [
+  ['two lines', ['a\nb\n'], ['a', 'b']],
+  ['a line in three pieces', ['a', 'b', 'c\n'], ['abc']],
+  ['empty lines', ['\n\n'], ['', '']],
+  ['a line without an end', ['a\nb'], ['a', 'b']],
+  ['a carriage return', ['a\r\n'], ['a']],
+  ['a tab stays', ['a\tb\n'], ['a\tb']],
+  ['the terminal is not coloured', ['\x1b[31mred\n'], ['\\x1b[31mred']],
+  ['zero bytes and bells', ['\0\x07\n'], ['\\x00\\x07']],
+  ['text that runs backwards', ['\u202eabc\n'], ['\\u202eabc']],
+  ['lines of Unicode inside', ['a\u2028b\n'], ['a\\u2028b']],
+  ['a character in two pieces', [Buffer.from([0xc3]), Buffer.from([0xa4, 10])], ['ä']],
+  ['bytes that are no text', [Buffer.from([0xff, 0xfe, 10])], ['\ufffd\ufffd']],
+  ['as long as allowed', [`${'x'.repeat(lineBytesMax)}\n`], ['x'.repeat(lineBytesMax)]],
+  ['one byte longer', [`${'x'.repeat(lineBytesMax)}y\nz\n`], [`${'x'.repeat(lineBytesMax)} …`, 'z']],
+] as const
+for (const [why, chunks, lines] of cases)
+  t.test(`lines: ${why}`, async t => {
+    const splitter = lineSplitter()
+    const found = chunks.flatMap(chunk => splitter.push(Buffer.from(chunk as string)))
+    t.same([...found, ...splitter.end()], lines)
+  })
+
+t.test('an endless line is told once, and what follows its end is read again', async t => {
+  const splitter = lineSplitter()
+  const found = Array.from({ length: 100 }, () => splitter.push(Buffer.alloc(100_000, 'x'))).flat()
+  t.same(found, [`${'x'.repeat(lineBytesMax)} …`])
+  t.same(splitter.push(Buffer.from('\nnext\n')), ['next'])
+  t.same(splitter.end(), [])
+})

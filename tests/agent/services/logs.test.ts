@@ -1,0 +1,107 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import { Readable } from 'node:stream'
+import t from 'tap'
+import { openServiceLog, tail } from '../../../agent/services/logs.ts'
+
+const nowMs = () => Date.UTC(2026, 10, 21, 8)
+const time = '2026-11-21T08:00:00.000Z'
+
+t.test('each line has its time; a log that is opened again goes on at its end', async t => {
+  const path = `${t.testdir()}/logs/one.log`
+  for (const line of ['first', 'second']) {
+    await using log = openServiceLog(path, { nowMs })
+    await log.write([line])
+  }
+  t.equal(readFileSync(path, 'utf8'), `${time} first\n${time} second\n`)
+  t.equal(statSync(path).mode & 0o777, 0o600)
+})
+
+t.test('a full file makes room for the next; the oldest goes', async t => {
+  const folder = t.testdir()
+  await using log = openServiceLog(`${folder}/one.log`, { nowMs, bytesMax: 100, files: 3 })
+  for (let index = 0; index < 30; index++) await log.write([`line ${index} of many`])
+  t.same(readdirSync(folder).sort(), ['one.log', 'one.log.1', 'one.log.2'])
+  for (const name of readdirSync(folder)) t.ok(statSync(`${folder}/${name}`).size <= 100, name)
+  t.same(
+    (await log.tail(4)).map(line => line.slice(25)),
+    ['line 26 of many', 'line 27 of many', 'line 28 of many', 'line 29 of many'],
+  )
+})
+
+t.test('a stream becomes lines, the unfinished last one too', async t => {
+  await using log = openServiceLog(`${t.testdir()}/one.log`, { nowMs })
+  await log.consume(Readable.from([Buffer.from('a\nb'), Buffer.from('c\nd')]))
+  t.same(
+    await log.tail(9),
+    ['a', 'bc', 'd'].map(line => `${time} ${line}`),
+  )
+})
+
+t.test('a stream that breaks is told in the log', async t => {
+  await using log = openServiceLog(`${t.testdir()}/one.log`, { nowMs })
+  const broken = async function* () {
+    yield await Promise.resolve(Buffer.from('a\n'))
+    throw new Error('it broke')
+  }
+  await log.consume(broken())
+  t.match((await log.tail(1))[0], /the output ended with an error: Error: it broke/)
+})
+
+t.test('a disk that cannot be written costs lines, and the loss is told', async t => {
+  const folder = t.testdir()
+  mkdirSync(`${folder}/one.log`)
+  await using log = openServiceLog(`${folder}/one.log`, { nowMs })
+  await log.write(['a', 'b'])
+  rmdirSync(`${folder}/one.log`)
+  await log.write(['c'])
+  t.same(await log.tail(9), ['(2 lines lost: could not be written)', `${time} c`])
+})
+
+const tails = [
+  ['no file', undefined, 5, []],
+  ['an empty file', '', 5, []],
+  ['fewer lines than asked', 'a\nb\n', 5, ['a', 'b']],
+  ['exactly the lines there are', 'a\nb\n', 2, ['a', 'b']],
+  ['the last ones', 'a\nb\nc\n', 2, ['b', 'c']],
+  ['none', 'a\nb\n', 0, []],
+  ['lines longer than a block', `${'x'.repeat(200_000)}\n${'y'.repeat(70_000)}\n`, 1, ['y'.repeat(70_000)]],
+  ['characters across blocks', `${'ä'.repeat(100_000)}\nb\n`, 2, ['ä'.repeat(100_000), 'b']],
+] as const
+for (const [why, text, lines, wanted] of tails)
+  t.test(`tail() of ${why}`, async t => {
+    const path = `${t.testdir()}/one.log`
+    if (text !== undefined) writeFileSync(path, text)
+    t.same(await tail(path, { lines }), wanted)
+  })
+
+t.test('tail() goes on in the older files', async t => {
+  const path = `${t.testdir({ 'one.log': 'd\n', 'one.log.1': 'b\nc\n', 'one.log.2': 'a\n' })}/one.log`
+  t.same(await tail(path, { lines: 3 }), ['b', 'c', 'd'])
+  t.same(await tail(path, { lines: 9 }), ['a', 'b', 'c', 'd'])
+})
+
+t.test('follow() gives the lines from now on and ends with its signal', async t => {
+  const folder = t.testdir()
+  await using log = openServiceLog(`${folder}/one.log`, { nowMs })
+  await log.write(['before'])
+  const stop = new AbortController()
+  const following = log.follow(stop.signal)
+  const first = following.next()
+  await log.write(['a', 'b'])
+  t.same(await first, { done: false, value: `${time} a` })
+  t.same(await following.next(), { done: false, value: `${time} b` })
+  const last = following.next()
+  stop.abort()
+  t.same(await last, { done: true, value: undefined })
+  t.ok(existsSync(`${folder}/one.log`))
+})
+
+t.test('a follower that is too slow loses the oldest lines and is told', async t => {
+  await using log = openServiceLog(`${t.testdir()}/one.log`, { nowMs })
+  const following = log.follow(new AbortController().signal)
+  const first = following.next()
+  await log.write(Array.from({ length: 1500 }, (_, index) => String(index)))
+  const seen = [(await first).value, (await following.next()).value]
+  t.ok(seen.includes('(500 lines lost: read too slowly)'), String(seen))
+  await following.return()
+})

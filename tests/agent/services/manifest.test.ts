@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import {
+  checkManifests,
+  fill,
+  type Manifest,
+  parseManifest,
+  startOrder,
+} from '../../../agent/services/manifest.ts'
+import { readManifests } from '../../../agent/services/world.ts'
+import { manifest } from './example.ts'
+
+const services = join(import.meta.dirname, '../../../services')
+const file = join(services, 'rqlite/service.json')
+const rqlite = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
+
+t.test("the project's own manifests are good together", async t =>
+  t.ok((await readManifests(services)).some(m => m.name === 'rqlite')),
+)
+
+const refused = [
+  ['not JSON', '{', 'it is not JSON'],
+  ['too long', ' '.repeat(262_145), '262145 characters'],
+  ['an array', '[]', 'the whole'],
+  ['an unknown key', { privileged: true }, 'privileged'],
+  [
+    'an unknown key inside',
+    { limits: { memoryMib: 512, cpus: 2, pids: 256, files: 4096, swap: 1 } },
+    'limits.swap',
+  ],
+  ['a missing key', { limits: undefined }, 'limits'],
+  ['a name that climbs', { name: '../x' }, 'name'],
+  ['a name in capitals', { name: 'Rqlite' }, 'name'],
+  ['a relative program', { command: ['rqlited'] }, 'command.0'],
+  ['a program that climbs', { command: ['/usr/bin/../../x y'] }, 'command.0'],
+  ['no program', { command: [] }, 'command'],
+  ['root', { uid: 0 }, 'uid'],
+  ['a UID below 1001', { uid: 1000 }, 'uid'],
+  ['port 0', { ports: [{ port: 0, protocol: 'tcp', on: 'wireguard' }] }, 'ports.0.port'],
+  ['a public port', { ports: [{ port: 10_100, protocol: 'tcp', on: 'public' }] }, 'ports.0.on'],
+  ["the agent's port", { ports: [{ port: 9998, protocol: 'tcp', on: 'wireguard' }] }, 'ports.0'],
+  ['a probe of a port that is not its own', { readiness: { tcp: { port: 1 } } }, 'readiness'],
+  ['a capability beyond the one', { capabilities: ['CAP_SYS_ADMIN'] }, 'capabilities.0'],
+  [
+    'memory without bound',
+    { limits: { memoryMib: 1e9, cpus: 2, pids: 256, files: 4096 } },
+    'limits.memoryMib',
+  ],
+  ['a file with a path', { files: { '../auth.json': '' } }, 'files'],
+  ['a signal that stops nothing', { stop: { signal: 'HUP', graceS: 1 } }, 'stop.signal'],
+  ['egress to anywhere', { egress: ['internet'] }, 'egress.0'],
+] as const
+for (const [why, change, path] of refused)
+  t.test(`parseManifest() refuses and names: ${why}`, async t => {
+    const text = typeof change === 'string' ? change : JSON.stringify({ ...rqlite, ...change })
+    t.plan(2)
+    try {
+      parseManifest(text, 'x/service.json')
+    } catch (error) {
+      t.equal((error as Error).name, 'SyntaxError')
+      t.ok(
+        (error as Error).message.startsWith(`Cannot use 'x/service.json': ${path}`),
+        (error as Error).message,
+      )
+    }
+  })
+
+const a = manifest({ name: 'a', uid: 1001, port: 1 })
+const b = manifest({ name: 'b', uid: 1002, port: 2, requires: ['a'] })
+const c = manifest({ name: 'c', uid: 1003, port: 3, requires: ['b', 'a'] })
+
+t.test('startOrder() puts each service after those that it requires', async t =>
+  t.same(
+    startOrder([c, b, a]).map(m => m.name),
+    ['a', 'b', 'c'],
+  ),
+)
+
+const wrongTogether: readonly (readonly [string, readonly Manifest[], RegExp])[] = [
+  ['a name twice', [a, { ...b, name: 'a' }], /name a/],
+  ['a UID twice', [a, { ...b, uid: 1001 }], /UID 1001/],
+  ['a port twice', [a, { ...b, ports: a.ports }], /port 1\/tcp/],
+  ['a service that is not there', [b], /requires 'a'/],
+  ['a circle', [{ ...a, requires: ['c'] }, b, c], /a → c → b → a/],
+  ['a service that requires itself', [{ ...a, requires: ['a'] }], /a → a/],
+]
+for (const [why, manifests, message] of wrongTogether)
+  t.test(`checkManifests() refuses ${why}`, async t =>
+    t.throws(() => checkManifests(manifests), { name: 'RangeError', message }),
+  )
+
+const values = { nodeId: 'n1', wireguardAddress: '10.0.0.1', dataDir: '/data', configDir: '/run/config' }
+t.test('fill() replaces every placeholder', async t =>
+  t.equal(
+    fill('${nodeId}=${wireguardAddress}:1 ${nodeId} $nodeId {}', values),
+    'n1=10.0.0.1:1 n1 $nodeId {}',
+  ),
+)
+for (const text of ['${password}', '${}', '${constructor}', '${ nodeId }'])
+  t.test(`fill() refuses ${text}`, async t => t.throws(() => fill(text, values), { name: 'RangeError' }))
