@@ -1,0 +1,62 @@
+import { toBase64url } from '../protocol/fields.ts'
+import { newKeyPair } from '../protocol/keys.ts'
+import { acknowledgementAnswerSchema, acknowledgementContext } from '../protocol/requests.ts'
+import { openFrom } from '../protocol/seal.ts'
+import { sameAddress } from '../protocol/wallet.ts'
+import { agentUrl, askNode } from './agent.ts'
+import { acknowledgedNode } from './complete.ts'
+import { Failure } from './failure.ts'
+import type { EnrolledNode, NodeFile } from './node-file.ts'
+import { signOrder } from './order.ts'
+import type { Wallet } from './wallet.ts'
+import type { World } from './world.ts'
+
+export type AcknowledgementQuestion = {
+  readonly node: NodeFile
+  readonly folder: string
+  readonly wallet: Wallet
+}
+
+/** Asks an enrolled node once more, over WireGuard and by an order of its owner, for its sealed acknowledgement. */
+export async function fetchAcknowledgement(
+  world: World,
+  question: AcknowledgementQuestion,
+): Promise<EnrolledNode> {
+  const { folder, wallet } = question
+  if (!sameAddress(wallet.address, question.node.owner))
+    throw new Failure(
+      'usage',
+      `The enrollment was begun by wallet ${question.node.owner}, this is ${wallet.address}`,
+    )
+  const { privateKey, publicKey } = newKeyPair('x25519')
+  const ephemeral = toBase64url(publicKey)
+  const request = { folder, wallet, now: world.now(), action: 'acknowledge', values: { ephemeral } } as const
+  const { node, order } = await signOrder(question.node, request)
+  const body = JSON.stringify({ order, ephemeral })
+  const url = agentUrl(node, 'acknowledgement')
+  const answer = await askNode(world, {
+    method: 'POST',
+    url,
+    body,
+    answer: acknowledgementAnswerSchema,
+  }).catch((error: unknown) => {
+    throw explain(error, node)
+  })
+  try {
+    return acknowledgedNode(node, {
+      open: () => openFrom(privateKey, acknowledgementContext, answer.box),
+      now: world.now(),
+    })
+  } finally {
+    privateKey.fill(0)
+  }
+}
+
+function explain(error: unknown, node: NodeFile): unknown {
+  if (!(error instanceof Failure) || error.exit !== 'unreachable') return error
+  const hint = `Bring WireGuard up (orama node wg-config --node-ip ${node.nodeIp}), then run the same command again`
+  return new Failure('unreachable', 'Cannot reach the node, neither in enrollment mode nor over WireGuard', {
+    cause: error,
+    hint,
+  })
+}

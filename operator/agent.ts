@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import { errorSchema } from '../protocol/requests.ts'
+import { Failure, printable } from './failure.ts'
+import type { HttpAnswer, HttpRequest } from './http.ts'
+import type { NodeFile } from './node-file.ts'
+import type { World } from './world.ts'
+
+export const agentPort = 9998
+
+/** What is asked of a node and the schema of its answer. */
+export type Question<T> = Omit<HttpRequest, 'timeoutMs' | 'bytesMax'> & {
+  readonly answer: z.ZodType<T>
+  readonly timeoutMs?: number
+}
+
+const answerBytesMax = 256 * 1024
+
+/** Asks a node. Throws Failure: 'unreachable', 'refused' with the node's own words, 'failed' for a strange answer. */
+export async function askNode<T>(world: World, question: Question<T>): Promise<T> {
+  const { answer: schema, timeoutMs = 15_000, ...request } = question
+  const answer = await world.http({ ...request, timeoutMs, bytesMax: answerBytesMax })
+  if (answer.status !== 200) throw refusal(answer)
+  try {
+    return schema.parse(JSON.parse(answer.body))
+  } catch (cause) {
+    throw new Failure('failed', `Cannot understand the answer of ${question.url}`, { cause })
+  }
+}
+
+/** The URL of an agent's route, on its WireGuard address. */
+export function agentUrl(node: NodeFile, path: string): string {
+  return `http://${node.wireguard.nodeAddress}:${agentPort}/v1/agent/${path}`
+}
+
+/** The header that proves that the operator knows the agent's token. */
+export function bearer(node: {
+  readonly enrolled: { readonly agentToken: string }
+}): Readonly<Record<string, string>> {
+  return { authorization: `Bearer ${node.enrolled.agentToken}` }
+}
+
+/** An answer other than 200 as a Failure. */
+export function refusal(answer: HttpAnswer): Failure {
+  const said = errorSchema.safeParse(tryJson(answer.body))
+  const why = said.success ? printable(said.data.error) : `status ${answer.status}`
+  return new Failure('refused', `The node refused: ${why}`, {
+    hint: said.success ? said.data.hint : undefined,
+  })
+}
+
+function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

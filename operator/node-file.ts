@@ -1,0 +1,147 @@
+import { mkdir, readdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import {
+  base64url,
+  clusterId,
+  counter,
+  ipv4,
+  nodeId,
+  signedTextSchema,
+  time,
+  tokenHex,
+  uuid,
+  wireguardKey,
+} from '../protocol/fields.ts'
+import { helloSchema } from '../protocol/hello.ts'
+import { addressSchema } from '../protocol/wallet.ts'
+import { optional } from './command.ts'
+import type { Input } from './command.ts'
+import { Failure } from './failure.ts'
+import { configFolder, privateFolder, readSmallFile, replaceFile } from './files.ts'
+import type { World } from './world.ts'
+
+/** What the operator's machine knows of one node: nodes/<node id>.json, mode 0600, written before anything is sent. */
+export const nodeFileSchema = z.strictObject({
+  v: z.literal(1),
+  nodeId,
+  nodeIp: ipv4,
+  cluster: clusterId,
+  owner: addressSchema,
+  hello: helloSchema,
+  grant: signedTextSchema,
+  gatewayPrivate: base64url({ length: 32 }),
+  clusterSecret: base64url({ length: 32 }),
+  wireguard: z.strictObject({
+    operatorAddress: ipv4,
+    operatorPublic: wireguardKey,
+    /** Absent where the operator brought a key of their own (--operator-key). */
+    operatorPrivate: wireguardKey.optional(),
+    nodeAddress: ipv4,
+    prefix: z.int().min(16).max(30),
+    listenPort: z.int().min(1).max(65_535),
+  }),
+  /** The number of the last order that was sent to this node. */
+  orderNumber: counter,
+  /** The newest escrow number seen: an older escrow is refused. */
+  escrowNumber: counter,
+  startedAt: time,
+  /** There once the node's acknowledgement was verified. */
+  enrolled: z.strictObject({ luksUuid: uuid, agentToken: tokenHex, at: time }).optional(),
+})
+export type NodeFile = z.infer<typeof nodeFileSchema>
+export type EnrolledNode = NodeFile & { readonly enrolled: NonNullable<NodeFile['enrolled']> }
+
+/** Where the node files of a configuration are. */
+export function nodesFolder(world: World, input: Input): string {
+  return join(configFolder(world, input), 'nodes')
+}
+
+/** Saves a node file so that it survives a power cut right after. */
+export async function saveNode(folder: string, node: NodeFile): Promise<void> {
+  await privateFolder(folder)
+  await replaceFile(pathOf(folder, node), `${JSON.stringify(nodeFileSchema.parse(node), null, 2)}\n`)
+}
+
+/** All node files, newest enrollment first. */
+export async function loadNodes(folder: string): Promise<readonly NodeFile[]> {
+  const names = (await listFolder(folder)).filter(name => /^n[a-z2-7]{16}\.json$/.test(name))
+  const nodes = await Promise.all(names.map(name => loadNode(join(folder, name))))
+  return nodes.toSorted((a, b) => b.startedAt.localeCompare(a.startedAt))
+}
+
+/** Moves the files of earlier enrollments at the same address to nodes/replaced/: that machine was flashed again. */
+export async function setAsidePredecessors(folder: string, node: NodeFile): Promise<void> {
+  const others = (await loadNodes(folder)).filter(
+    other => other.nodeIp === node.nodeIp && other.nodeId !== node.nodeId,
+  )
+  if (others.length === 0) return
+  const replaced = join(folder, 'replaced')
+  await mkdir(replaced, { recursive: true, mode: 0o700 })
+  for (const other of others) await rename(pathOf(folder, other), pathOf(replaced, other))
+}
+
+/** Options by which commands find their node. */
+export const nodeOptions = {
+  'node-ip': { help: "the node's public or WireGuard address", value: 'IP' },
+  node: { help: 'the node id, where several nodes have that address', value: 'ID' },
+} as const
+
+/** The one enrolled node that --node-ip and --node mean. Throws Failure 'usage' for none or several. */
+export async function findEnrolled(world: World, input: Input): Promise<EnrolledNode> {
+  const nodes = (await findNodes(world, input)).filter(node => node.enrolled !== undefined)
+  return only(nodes) as EnrolledNode
+}
+
+/** The one node, enrolled or on its way, that --node-ip and --node mean. */
+export async function findNode(world: World, input: Input): Promise<NodeFile> {
+  return only(await findNodes(world, input))
+}
+
+/** All nodes that --node-ip and --node fit. */
+export async function findNodes(world: World, input: Input): Promise<readonly NodeFile[]> {
+  const ip = optional(input, 'node-ip')
+  const id = optional(input, 'node')
+  return (await loadNodes(nodesFolder(world, input))).filter(
+    node => (ip === undefined || isAt(node, ip)) && (id === undefined || node.nodeId === id),
+  )
+}
+
+function isAt(node: NodeFile, ip: string): boolean {
+  return node.nodeIp === ip || node.wireguard.nodeAddress === ip
+}
+
+function only(nodes: readonly NodeFile[]): NodeFile {
+  const [node, ...others] = nodes
+  if (node === undefined)
+    throw new Failure('usage', 'Cannot find such a node in the configuration folder', {
+      hint: "'orama node enroll' makes its file; --config DIR names another folder",
+    })
+  if (others.length > 0)
+    throw new Failure('usage', `Cannot choose between nodes ${nodes.map(each => each.nodeId).join(', ')}`, {
+      hint: 'Give --node ID',
+    })
+  return node
+}
+
+function pathOf(folder: string, node: NodeFile): string {
+  return join(folder, `${node.nodeId}.json`)
+}
+
+async function loadNode(path: string): Promise<NodeFile> {
+  const text = await readSmallFile(path)
+  try {
+    return nodeFileSchema.parse(JSON.parse(text))
+  } catch (cause) {
+    throw new SyntaxError(`Cannot read node file '${path}'`, { cause })
+  }
+}
+
+async function listFolder(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder)
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return []
+    throw new Failure('failed', `Cannot read folder '${folder}'`, { cause })
+  }
+}

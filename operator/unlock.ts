@@ -1,0 +1,113 @@
+import { openEscrow } from '../protocol/escrow.ts'
+import { fromBase64url } from '../protocol/fields.ts'
+import { unlockContext, unlockOfferSchema } from '../protocol/requests.ts'
+import type { UnlockOffer, UnlockRequest } from '../protocol/requests.ts'
+import { sealTo } from '../protocol/seal.ts'
+import { lend } from '../protocol/secret.ts'
+import { z } from 'zod'
+import { agentUrl, askNode } from './agent.ts'
+import { isSet } from './command.ts'
+import type { Command, Input, Output } from './command.ts'
+import { Failure } from './failure.ts'
+import { findEnrolled, nodeOptions, nodesFolder, saveNode } from './node-file.ts'
+import type { EnrolledNode } from './node-file.ts'
+import { signOrder } from './order.ts'
+import { walletOptions, withWallet } from './wallet.ts'
+import type { Wallet } from './wallet.ts'
+import type { World } from './world.ts'
+
+/** Opens a locked node's disk with the secret that is escrowed to the owner's wallet. */
+export const nodeUnlock: Command = {
+  help: 'open the disk of a locked node with your wallet, over WireGuard',
+  options: {
+    genesis: { help: 'the secret is escrowed to your wallet, as on a genesis node' },
+    ...nodeOptions,
+    ...walletOptions,
+  },
+  examples: [
+    'orama node unlock --genesis --node-ip 10.0.0.1',
+    'orama node unlock --genesis --node-ip 192.0.2.7 --json',
+  ],
+  run: unlock,
+}
+
+// cryptsetup, a file system check and the mount are part of the answer.
+const timeoutMs = 120_000
+const answerSchema = z.object({ status: z.string().max(64) })
+// A node's orders are counted one by one: whoever claims a huge number only wants to use them all up.
+const numbersAheadMax = 1_000_000
+
+async function unlock(world: World, input: Input): Promise<Output> {
+  if (!isSet(input, 'genesis'))
+    throw new Failure('usage', 'Option --genesis is missing', {
+      hint: 'Only escrowed secrets are opened by a wallet',
+    })
+  const node = await findEnrolled(world, input)
+  const offer = await askNode(world, {
+    method: 'GET',
+    url: agentUrl(node, 'unlock'),
+    answer: unlockOfferSchema,
+  })
+  checkOffer(offer, node)
+  const folder = nodesFolder(world, input)
+  const request = await withWallet(world, input, wallet =>
+    answerOffer(offer, { node, folder, wallet, now: world.now() }),
+  )
+  world.err('Sending the sealed secret; the node opens and checks its disk\n')
+  const body = JSON.stringify(request)
+  await askNode(world, {
+    method: 'POST',
+    url: agentUrl(node, 'unlock'),
+    body,
+    answer: answerSchema,
+    timeoutMs,
+  })
+  return { json: { nodeId: node.nodeId, status: 'unlocked' }, text: `Node ${node.nodeId} is unlocked.` }
+}
+
+function checkOffer(offer: UnlockOffer, node: EnrolledNode): void {
+  const wrong = (what: string) =>
+    new Failure('impostor', `Cannot unlock: ${what}`, { hint: 'Nothing was sent' })
+  if (offer.nodeId !== node.nodeId) throw wrong(`node ${offer.nodeId} answered, not ${node.nodeId}`)
+  if (offer.escrow.number < node.escrowNumber)
+    throw wrong(
+      `its escrow ${offer.escrow.number} is older than ${node.escrowNumber}, which it showed before`,
+    )
+  if (offer.number > node.orderNumber + numbersAheadMax) throw wrong('it counts its orders too far ahead')
+}
+
+type Answering = {
+  readonly node: EnrolledNode
+  readonly folder: string
+  readonly wallet: Wallet
+  readonly now: Date
+}
+
+async function answerOffer(offer: UnlockOffer, by: Answering): Promise<UnlockRequest> {
+  const box = await lend(openOffer(offer, by), secret =>
+    sealTo(fromBase64url(offer.oneTimeKey), unlockContext(offer), secret),
+  )
+  const seen = { ...by.node, escrowNumber: offer.escrow.number }
+  const { folder, wallet, now } = by
+  await saveNode(folder, seen)
+  const values = { nonce: offer.nonce }
+  const { order } = await signOrder(seen, {
+    folder,
+    wallet,
+    now,
+    action: 'unlock',
+    values,
+    lastNumber: offer.number,
+  })
+  return { order, box }
+}
+
+function openOffer(offer: UnlockOffer, by: Answering): Buffer {
+  const { nodeId, cluster, owner, enrolled } = by.node
+  const expected = { cluster, nodeId, luksUuid: enrolled.luksUuid, number: offer.escrow.number, owner }
+  try {
+    return openEscrow(offer.escrow, by.wallet.privateKey, expected)
+  } catch (cause) {
+    throw new Failure('failed', "The node's escrow does not open", { cause, hint: 'Nothing was sent' })
+  }
+}

@@ -1,0 +1,136 @@
+import t from 'tap'
+import { agentToken, answer, playNode } from './node.ts'
+import { configFolder, orama } from './support.ts'
+
+const status = {
+  version: '0.1.0',
+  buildKind: 'development',
+  test: true,
+  slot: 'A',
+  state: 'waiting-for-peers',
+  since: '2026-11-21T08:00:00Z',
+  waitingFor: 'two \u001b[31mpeers',
+  identity: 'unsealed',
+  secureBoot: true,
+  watchdog: 'soft',
+  uptimeS: 12.5,
+  lastPanic: 'oops',
+  services: { rqlite: { state: 'ready', since: '2026-11-21T08:00:00Z', restarts: 2, lastExit: 'status 1' } },
+}
+
+type Test = Parameters<typeof playNode>[0] & Parameters<typeof configFolder>[0]
+
+async function enrolled(t: Test, nodeIp = '192.0.2.7', config?: string) {
+  const node = await playNode(t)
+  const folder = config ?? (await configFolder(t))
+  const enroll = ['node', 'enroll', '--genesis', '--node-ip', nodeIp, '--passphrase-fd', '3']
+  await orama({ config: folder, ports: { 9999: node.port } }, ...enroll, '--code', node.code)
+  return { node, config: folder, setting: { config: folder, ports: { 9998: node.port } } }
+}
+
+t.test('status shows what people want to know, and sends the token', async t => {
+  const { node, setting } = await enrolled(t)
+  node.behaviour.answers = { 'GET /v1/agent/status': answer(200, status) }
+  const ran = await orama(setting, 'node', 'status')
+  t.equal(ran.code, 0, ran.err)
+  for (const text of [
+    'waiting-for-peers',
+    'two \ufffd[31mpeers',
+    'slot A',
+    'last panic',
+    'service rqlite',
+    '2 restarts',
+  ])
+    t.match(ran.out, text)
+  t.equal(node.requests.at(-1)?.authorization, `Bearer ${agentToken}`)
+})
+
+t.test('status --json is the status', async t => {
+  const { node, setting } = await enrolled(t)
+  node.behaviour.answers = { 'GET /v1/agent/status': answer(200, status) }
+  const ran = await orama(setting, 'node', 'status', '--node-ip', '10.0.0.1', '--json')
+  t.same(JSON.parse(ran.out), status)
+})
+
+t.test('status of a node that is away is exit code 4, of a strange one 1, without token 3', async t => {
+  const { node, config, setting } = await enrolled(t)
+  t.equal((await orama({ config }, 'node', 'status')).code, 4)
+  node.behaviour.answers = { 'GET /v1/agent/status': answer(200, { ...status, state: 'happy' }) }
+  t.equal((await orama(setting, 'node', 'status')).code, 1)
+  node.behaviour.answers = { 'GET /v1/agent/status': answer(401, { error: 'no token' }) }
+  t.equal((await orama(setting, 'node', 'status')).code, 3)
+})
+
+t.test('two nodes with one address are not confused: the token of one never goes to the other', async t => {
+  const { node, config, setting } = await enrolled(t)
+  const other = await enrolled(t, '192.0.2.8', config)
+  const ran = await orama(setting, 'node', 'status', '--node-ip', '10.0.0.1')
+  t.equal(ran.code, 2)
+  t.match(ran.err, /--node ID/)
+  node.behaviour.answers = { 'GET /v1/agent/status': answer(200, status) }
+  t.equal((await orama(setting, 'node', 'status', '--node', node.nodeId)).code, 0)
+  t.equal((await orama(setting, 'node', 'status', '--node-ip', '192.0.2.7')).code, 0)
+  t.notOk(other.node.requests.some(({ authorization }) => authorization !== undefined))
+})
+
+t.test('logs prints lines without their escape sequences', async t => {
+  const { node, setting } = await enrolled(t)
+  node.behaviour.answers = { 'GET /v1/agent/logs': response => response.end('one\ntwo \u001b]0;x\u0007\n') }
+  const ran = await orama(setting, 'node', 'logs', '--service', 'rqlite', '--lines', '20')
+  t.equal(ran.out, 'one\ntwo \ufffd]0;x\ufffd\n')
+  t.equal(node.requests.at(-1)?.path, '/v1/agent/logs?service=rqlite&lines=20')
+})
+
+t.test('logs --follow prints until the node ends it', async t => {
+  const { node, setting } = await enrolled(t)
+  node.behaviour.answers = {
+    'GET /v1/agent/logs': response => {
+      response.write('one\n')
+      response.write('two\n')
+      response.end('three\n')
+    },
+  }
+  const ran = await orama(setting, 'node', 'logs', '--follow')
+  t.equal(ran.out, 'one\ntwo\nthree\n')
+  t.equal(ran.code, 0)
+})
+
+t.test('logs of an unknown service tells what the node said', async t => {
+  const { node, setting } = await enrolled(t)
+  node.behaviour.answers = { 'GET /v1/agent/logs': answer(404, { error: 'no such service' }) }
+  for (const more of [[], ['--follow']]) {
+    const ran = await orama(setting, 'node', 'logs', '--service', 'x', ...more)
+    t.equal(ran.code, 3)
+    t.match(ran.err, /no such service/)
+  }
+})
+
+t.test('command sends action and service', async t => {
+  const { node, setting } = await enrolled(t)
+  node.behaviour.answers = { 'POST /v1/agent/command': answer(200, { status: 'restarted' }) }
+  const ran = await orama(setting, 'node', 'command', 'restart', 'rqlite', '--json')
+  t.same(JSON.parse(ran.out), { status: 'restarted' })
+  t.same(JSON.parse(node.requests.at(-1)?.body ?? ''), { action: 'restart', service: 'rqlite' })
+})
+
+for (const words of [[], ['format'], ['restart', '../x'], ['restart', 'a', 'b']])
+  t.test(`command refuses: '${words.join(' ')}'`, async t => {
+    const { setting } = await enrolled(t)
+    t.equal((await orama(setting, 'node', 'command', ...words)).code, 2)
+  })
+
+t.test('wg-config prints what wg(8) and wg-quick(8) read', async t => {
+  const { node, config } = await enrolled(t)
+  const quick = await orama({ config }, 'node', 'wg-config')
+  const lines = [
+    /^\[Interface\]$/m,
+    /^PrivateKey = [A-Za-z0-9+/]{43}=$/m,
+    /^Address = 10\.0\.0\.254\/24$/m,
+    /^Endpoint = 192\.0\.2\.7:51820$/m,
+    /^AllowedIPs = 10\.0\.0\.1\/32$/m,
+  ]
+  for (const line of lines) t.match(quick.out, line)
+  t.match(quick.out, `PublicKey = ${node.hello.wireguard}\n`)
+  const plain = await orama({ config }, 'node', 'wg-config', '--setconf')
+  t.notMatch(plain.out, /Address/)
+})
