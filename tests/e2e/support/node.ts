@@ -1,0 +1,106 @@
+import { join } from 'node:path'
+import { ProgramError } from '../../../agent/system/run.ts'
+import { type Disk, makeOverlay } from '../../../qemu/disk.ts'
+import { type Machine, startMachine } from '../../../qemu/machine.ts'
+import type { MachineOptions } from '../../../qemu/options.ts'
+import { type Network, type Port, startNetwork } from '../../../qemu/network.ts'
+import { openTpm } from '../../../qemu/tpm.ts'
+import type { WireguardPeer } from '../../../qemu/wireguard.ts'
+import { enrolledVariables } from './firmware.ts'
+import { testFolder } from './folder.ts'
+import { keepOnFailure, type Test } from './keep.ts'
+
+export const diskBytes = 4 * 1024 ** 3
+const passphrase = 'a passphrase for tests'
+
+/** How long an emulated machine may take from power-on to a state. */
+export const bootMs = 120_000
+
+/** A network with one machine's place on it, an operator with a wallet, and a disk made from an image. */
+export type Site = {
+  readonly folder: string
+  readonly network: Network
+  readonly port: Port
+  readonly disk: Disk
+  /** Starts the machine of this site on its disk; ended by the test's teardown. */
+  readonly boot: (options?: Partial<MachineOptions>) => Promise<Machine>
+  /** Runs the `orama` command beside the node; see `Outcome`. */
+  readonly orama: (...args: readonly string[]) => Promise<Outcome>
+}
+
+export type Outcome = { readonly status: number; readonly out: string; readonly error: string }
+
+/** Makes a site; everything of it ends with the test, and is kept in dist/failed when the test fails. */
+export async function makeSite(t: Test, image: string): Promise<Site> {
+  const folder = await testFolder(t)
+  const network = await startNetwork({ folder })
+  t.teardown(async () => network[Symbol.asyncDispose]())
+  const port = await network.attach()
+  const disk = await makeOverlay({ file: image, format: 'qcow2' }, join(folder, 'disk.qcow2'), diskBytes)
+  const tpm = await openTpm(join(folder, 'tpm'))
+  const boot = async (options: Partial<MachineOptions> = {}) => {
+    const varsFile = options.varsFile ?? (await enrolledVariables({ folder, port, tpm, image }))
+    const machine = await startMachine({ folder, disk, port, tpm, varsFile, ...options })
+    t.teardown(async () => machine[Symbol.asyncDispose]())
+    keepOnFailure(t, machine)
+    return machine
+  }
+  return { folder, network, port, disk, boot, orama: operatorOf(network, folder) }
+}
+
+function operatorOf(network: Network, folder: string): Site['orama'] {
+  const program = join(import.meta.dirname, '../../../bin/orama')
+  return async (...args) => {
+    const withWallet = args.some(a => ['new', 'address', 'enroll', 'unlock'].includes(a))
+    const all = [
+      ...args,
+      '--config',
+      join(folder, 'operator'),
+      ...(withWallet ? ['--passphrase-fd', '0'] : []),
+    ]
+    try {
+      const out = await network.exec(program, all, { input: `${passphrase}\n`, timeoutMs: 90_000 })
+      return { status: 0, out, error: '' }
+    } catch (cause) {
+      if (cause instanceof ProgramError && cause.status !== null)
+        return { status: cause.status, out: '', error: cause.message }
+      throw cause
+    }
+  }
+}
+
+/** What a person reads off the console of a node in enrollment mode. */
+export type Shown = { readonly code: string; readonly claim: string }
+
+/** Waits until the node is in enrollment mode and reads code and claim word. */
+export async function readConsole(machine: Machine): Promise<Shown> {
+  await machine.console.waitFor('STATE blank\n', bootMs)
+  const code = await machine.console.waitFor(/^ENROLLMENT CODE: (\w+)$/m, 1000)
+  const claim = await machine.console.waitFor(/^CLAIM WORD: (\w+)$/m, 1000)
+  return { code: code.groups[0] ?? '', claim: claim.groups[0] ?? '' }
+}
+
+/** Makes the wallet, enrolls the node as genesis and brings up the operator's WireGuard. Throws where that fails. */
+export async function enroll(site: Site, machine: Machine): Promise<WireguardPeer> {
+  const { code, claim } = await readConsole(machine)
+  must(await site.orama('wallet', 'new'))
+  must(
+    await site.orama(
+      ...['node', 'enroll', '--genesis', '--node-ip', site.port.address, '--code', code, '--claim', claim],
+    ),
+  )
+  return connect(site)
+}
+
+/** Brings up the operator's WireGuard with what the CLI says. */
+export async function connect(site: Site): Promise<WireguardPeer> {
+  const peer = await site.network.wireguard()
+  await peer.configure(must(await site.orama('node', 'wg-config', '--node-ip', site.port.address)))
+  return peer
+}
+
+/** The output of a command that has to succeed. */
+export function must(outcome: Outcome): string {
+  if (outcome.status !== 0) throw new Error(`orama ended with ${outcome.status}: ${outcome.error}`)
+  return outcome.out
+}

@@ -1,0 +1,65 @@
+import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import t from 'tap'
+import { logWrites, makeEmptyDisk } from '../../qemu/disk.ts'
+import { startMachine } from '../../qemu/machine.ts'
+import { openTpm } from '../../qemu/tpm.ts'
+import { openWriteLog } from '../../qemu/write-log.ts'
+import { keepOnFailure } from '../e2e/support/keep.ts'
+import { testFolder } from '../e2e/support/folder.ts'
+
+// Needs QEMU, OVMF, swtpm and a kernel (ORAMA_TEST_KERNEL: a bzImage with a serial console and an EFI stub).
+// Without a root disk such a kernel panics, which is the word that is waited for. About half a minute under
+// emulation; not a unit test.
+const image = process.env['ORAMA_TEST_KERNEL']
+const skip = image === undefined ? 'ORAMA_TEST_KERNEL names no kernel' : false
+const kernel = (panic: number) => ({ image: image ?? '', commandLine: `console=ttyS0 panic=${panic}` })
+const panicked = 'Kernel panic - not syncing: VFS'
+// For the runner; each wait has a shorter deadline of its own.
+t.setTimeout(600_000)
+
+t.test('a machine with TPM and disk boots a kernel, resets, and is counted', { skip }, async t => {
+  const folder = await testFolder(t)
+  const tpm = await openTpm(join(folder, 'tpm'))
+  const disk = await logWrites(
+    await makeEmptyDisk(join(folder, 'disk.raw'), 64 * 2 ** 20),
+    join(folder, 'log'),
+  )
+  await using machine = await startMachine({ folder, disk, tpm, kernel: kernel(0), memoryMib: 512 })
+  keepOnFailure(t, machine)
+  await machine.console.waitFor(panicked, 120_000)
+  t.match(machine.console.text(), /tpm_crb|MSFT0101|TPM/i, 'the kernel sees a TPM')
+  t.equal(await machine.monitor.status(), 'running')
+
+  await machine.reset()
+  t.equal(machine.console.boots(), 2)
+  await machine.console.waitFor(panicked, 120_000)
+
+  const core = join(folder, 'core')
+  await machine.monitor.dumpMemory(core)
+  t.ok((await readFile(core)).includes('Kernel panic'), 'the dump is the memory of this guest')
+
+  t.same(await machine.stop(), { status: 0, signal: null })
+  await t.rejects(machine.console.waitFor('STATE blank', 60_000), /ended .* before STATE blank/)
+  const transcript = await readFile(machine.files.console, 'utf8')
+  t.match(transcript, /--- boot 2: host-qmp-system-reset ---/)
+  await using log = await openWriteLog(join(folder, 'log'))
+  t.ok(log.count >= 0)
+})
+
+for (const diskBus of ['nvme', 'scsi', 'sata'] as const)
+  t.test(`the kernel finds a disk on ${diskBus}, and its own reset is counted`, { skip }, async t => {
+    const folder = await testFolder(t)
+    const disk = await makeEmptyDisk(join(folder, 'disk.raw'), 64 * 2 ** 20)
+    await using machine = await startMachine({
+      folder,
+      disk,
+      diskBus,
+      kernel: kernel(1),
+      secureBoot: false,
+    })
+    keepOnFailure(t, machine)
+    await machine.console.waitFor(/(nvme0n1|sda)[^\n]*\n[^]*Kernel panic/, 120_000)
+    await machine.console.waitForBoot(2, 60_000)
+    t.equal(machine.events().findLast(({ event }) => event === 'RESET')?.data['guest'], true)
+  })
