@@ -20,8 +20,9 @@ const keys = {
 export const askTerminal: Ask = async (prompt, options = {}) => {
   const { stdin, stderr } = process
   if (!stdin.isTTY) throw new Failure('usage', `Cannot ask '${prompt.trim()}': there is no terminal`)
-  stderr.write(prompt)
+  // First no echo, then the prompt: whatever types as soon as it reads the prompt must not be shown.
   stdin.setRawMode(true)
+  stderr.write(prompt)
   const line = new Line(options.hidden === true ? () => undefined : text => stderr.write(text))
   try {
     for await (const data of stdin.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {

@@ -15,7 +15,7 @@ export type SealedCompletion = {
   readonly ephemeral: string
   readonly box: string
   /** Opens the node's reply. Throws RangeError for one that the node did not seal. */
-  openReply(box: string): Buffer
+  readonly openReply: (box: string) => Buffer
 }
 
 /**
@@ -46,7 +46,7 @@ export function sealCompletion(input: {
 export type OpenedCompletion = {
   readonly plaintext: Buffer
   /** Seals an answer that only the holder of the gateway key can open; may be called more than once. */
-  sealReply(plaintext: Uint8Array): string
+  readonly sealReply: (plaintext: Uint8Array) => string
 }
 
 /** The node's half of `sealCompletion`. Throws RangeError for a box of another hello, grant, key or sender. */

@@ -45,6 +45,8 @@ export const statusSchema = z.object({
   watchdog: z.string().max(64),
   uptimeS: z.number().min(0),
   lastPanic: z.string().max(65_536).optional(),
+  /** Processes of root besides the agent, by name: none, but for the helpers that it runs for a moment. */
+  rootProcesses: z.array(z.string().max(64)).max(64),
   services: z.record(z.string().regex(/^[a-z][a-z0-9-]{0,31}$/), serviceStatusSchema),
 })
 export type Status = z.infer<typeof statusSchema>

@@ -4,7 +4,8 @@ export function enrollmentPage(shown: {
   readonly expires: string
   readonly version: string
 }): string {
-  const spelled = [...shown.code].join(' ')
+  // Crockford base32: every character is one UTF-16 unit.
+  const spelled = shown.code.replace(/(?<=.)(?=.)/g, ' ')
   return `<!doctype html>
 <html lang="en">
 <head>

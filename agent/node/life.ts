@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs'
+import type { Escrow } from '../../protocol/escrow.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import { rearm, withEsp } from '../boot/esp.ts'
 import { unlockDesk } from '../command/unlock.ts'
@@ -8,6 +9,7 @@ import type { Manifest } from '../services/manifest.ts'
 import { readManifests } from '../services/world.ts'
 import { faultPoint } from '../system/faults.ts'
 import { reboot, setHostname } from '../system/libc.ts'
+import { onPowerButton } from '../system/power-button.ts'
 import { describe, log, tolerate } from '../system/log.ts'
 import { run } from '../system/run.ts'
 import { updateRecord } from '../unlock/commit.ts'
@@ -18,84 +20,94 @@ import { waitForOwner } from './enrollment.ts'
 import { known, type Machine } from './machine.ts'
 import { publicSide } from './network.ts'
 import { type Node, serveCommands } from './serve.ts'
-import { startServices } from './services.ts'
+import { type Services, startServices } from './services.ts'
 import { nodeVolume, nodeWorld } from './volume.ts'
+
+/** Longer than any service's grace; after that the disk is left to its journal. */
+const stopMsMax = 90_000
 
 /** From a finished boot on: enrollment or unlock, then services until the end. */
 export async function live(machine: Machine): Promise<void> {
   mkdirSync('/run/orama', { recursive: true, mode: 0o700 })
   const manifests = await readManifests()
-  if (known(machine, 'data').kind === 'enrolled') {
-    const node = await wake(machine, manifests)
-    if (node !== undefined) await unlockThenServe(node, manifests)
-    return
-  }
-  await rearmEntry(machine)
-  const record = await waitForOwner(machine)
-  machine.data = { kind: 'enrolled' }
-  const node = newNode(machine, record)
-  await openToPeers(node, manifests)
-  await serveCommands(node)
-  startWork(node, manifests)
+  const node = await (known(machine, 'data').kind === 'enrolled' ? wake : welcome)(machine, manifests)
+  if (node !== undefined) startWork(node, manifests)
 }
 
-function newNode(machine: Machine, record: NodeRecord): Node {
-  const node: Node = {
-    machine,
-    record,
-    stop: how => {
-      void shutDown(node, how)
-    },
-  }
+/** A blank node: waits for its owner. The data is open afterwards. */
+async function welcome(machine: Machine, manifests: readonly Manifest[]): Promise<Node> {
+  onPowerButton(() => void shutDown(machine, undefined, 'power-off'))
+  await rearmEntry(machine)
+  const node = newNode(machine, await waitForOwner(machine))
+  machine.data = { kind: 'enrolled' }
+  await openToPeers(node, manifests)
+  await serveCommands(node)
   return node
 }
 
-/** An enrolled node that has just booted: its record from the header, WireGuard, command server. */
+/**
+ * An enrolled node that has just booted: its record from the header, WireGuard, command server, then it waits for
+ * its secret. Undefined for a header that is not ours or was changed: nothing is formatted, nothing starts.
+ */
 async function wake(machine: Machine, manifests: readonly Manifest[]): Promise<Node | undefined> {
-  const volume = nodeVolume(known(machine, 'disk'))
+  const opened = Promise.withResolvers<undefined>()
   try {
-    const { header } = await withHeader(volume.device, volume.headerFile, found => Promise.resolve(found))
-    const { record } = readNodeToken(header)
-    const escrow = readEscrowToken(header)
+    const { record, escrow } = await readTokens(machine)
     const node = newNode(machine, record)
-    await openToPeers(node, manifests)
-    if (escrow === undefined) throw new Error('Cannot unlock: the header has no escrow')
+    onPowerButton(() => {
+      node.stop('power-off')
+    })
     node.unlock = unlockDesk({
       record,
       escrow,
-      open: (secret, number) => openData(node, secret, number),
+      open: async (secret, number) => {
+        await openData(node, secret, number)
+        opened.resolve(undefined)
+      },
     })
+    await openToPeers(node, manifests)
     await serveCommands(node)
+    machine.state.become('locked', 'its owner: orama node unlock')
+    await rearmEntry(machine)
+    await opened.promise
     return node
   } catch (cause) {
-    // Nothing is formatted, nothing starts: a header that is not ours, or was changed, is for people to look at.
     log(`data: refused: ${describe(cause)}`)
     machine.state.become('locked', `an operator: ${describe(cause)}`)
+    onPowerButton(() => void shutDown(machine, undefined, 'power-off'))
     return undefined
   }
 }
 
-let opened: (() => void) | undefined
+function newNode(machine: Machine, record: NodeRecord): Node {
+  const node: Node = { machine, record, stop: how => void shutDown(machine, node, how) }
+  return node
+}
 
-async function unlockThenServe(node: Node, manifests: readonly Manifest[]): Promise<void> {
-  const open = new Promise<void>(resolve => (opened = resolve))
-  node.machine.state.become('locked', 'its owner: orama node unlock')
-  await rearmEntry(node.machine)
-  await open
-  startWork(node, manifests)
+async function readTokens(machine: Machine): Promise<{ record: NodeRecord; escrow: Escrow }> {
+  const { device, headerFile } = nodeVolume(known(machine, 'disk'))
+  const header = await withHeader(device, headerFile, found => Promise.resolve(found.header))
+  const escrow = readEscrowToken(header)
+  if (escrow === undefined) throw new Error('Cannot unlock: the header has no escrow')
+  return { record: readNodeToken(header).record, escrow }
 }
 
 /** Opens the volume with a secret that is lent, and stores the number of the order that brought it. */
 async function openData(node: Node, secret: Buffer, orderNumber: number): Promise<void> {
+  const world = nodeWorld()
   const volume = nodeVolume(known(node.machine, 'disk'))
   const started = performance.now()
   await faultPoint('unlock')
-  const { record } = await openNode(nodeWorld(), volume, secret)
+  const { record } = await openNode(world, volume, secret)
   log(`unlock: secret received to data mounted: ${(performance.now() - started).toFixed(0)} ms`)
-  const next = { ...record, revision: record.revision + 1, lastOrder: orderNumber }
-  node.record = (await updateRecord(nodeWorld(), volume, next)).record
+  try {
+    const next = { ...record, revision: record.revision + 1, lastOrder: orderNumber }
+    node.record = (await updateRecord(world, volume, next)).record
+  } catch (cause) {
+    await abandon(world, volume)
+    throw cause
+  }
   node.unlock = undefined
-  opened?.()
 }
 
 /** WireGuard and the rules of an enrolled node. */
@@ -147,23 +159,26 @@ async function rearmEntry(machine: Machine): Promise<void> {
 }
 
 /** Services in reverse order, disk closed, synced, then the end. What hangs does not hold it up for ever. */
-export async function shutDown(node: Node, how: 'restart' | 'power-off'): Promise<void> {
-  const { machine } = node
+async function shutDown(
+  machine: Machine,
+  node: Node | undefined,
+  how: 'restart' | 'power-off',
+): Promise<void> {
   if (machine.state.current().name === 'stopping') return
   machine.state.become('stopping')
-  const late = setTimeout(() => {
+  setTimeout(() => {
     log('stopping: took too long, ending now')
     reboot(how)
-  }, 90_000)
-  await node.services?.supervisor.stopAll().catch(tolerate('stop services'))
-  machine.stopping.abort()
-  await closeLogs(node).catch(tolerate('close logs'))
-  if (node.services !== undefined)
+  }, stopMsMax)
+  if (node?.services !== undefined) {
+    await node.services.supervisor.stopAll().catch(tolerate('stop services'))
+    await closeLogs(node.services).catch(tolerate('close logs'))
     await abandon(nodeWorld(), nodeVolume(known(machine, 'disk'))).catch(tolerate('close data'))
-  clearTimeout(late)
+  }
+  machine.stopping.abort()
   reboot(how)
 }
 
-async function closeLogs(node: Node): Promise<void> {
-  for (const serviceLog of node.services?.logs.values() ?? []) await serviceLog[Symbol.asyncDispose]()
+async function closeLogs(services: Services): Promise<void> {
+  for (const serviceLog of services.logs.values()) await serviceLog[Symbol.asyncDispose]()
 }

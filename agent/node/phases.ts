@@ -19,7 +19,7 @@ import { closeFirewall, findNetwork, setClock } from './network.ts'
 /** The boot up to the point where the node's state decides what comes next. */
 export const phases: readonly Phase<Machine>[] = [
   { name: 'mounts', required: true, run: mountAll },
-  { name: 'console', required: true, run: showLog },
+  { name: 'console', required: true, run: openEyes },
   { name: 'watchdog', required: false, run: armWatchdog },
   { name: 'identity', required: true, run: identify },
   { name: 'disk', required: true, run: findDisk },
@@ -29,7 +29,8 @@ export const phases: readonly Phase<Machine>[] = [
   { name: 'clock', required: false, run: setClock },
 ]
 
-function showLog(machine: Machine): void {
+/** From here on people see what happens, orphans are reaped, and nobody may read this process's memory. */
+function openEyes(machine: Machine): void {
   addLogSink(openConsoles())
   setUndumpable()
   machine.reaper = startReaper()

@@ -12,6 +12,7 @@ import { acknowledge } from '../enroll/commit.ts'
 import { HttpError } from '../http/error.ts'
 import { serveHttp } from '../http/server.ts'
 import { addLogSink, describe, recentLines, uptimeS } from '../system/log.ts'
+import { rootProcesses } from '../system/processes.ts'
 import { known, type Machine } from './machine.ts'
 import type { Services } from './services.ts'
 
@@ -36,7 +37,7 @@ export function serveCommands(node: Node): Promise<Server> {
     guard: bearerGuard(token),
     routes: commandRoutes({
       token,
-      status: () => Promise.resolve(statusOf(node)),
+      status: () => statusOf(node),
       unlock: () => node.unlock,
       acknowledge: request => acknowledgeAgain(node, request),
       command: command => carryOut(node, command),
@@ -47,7 +48,9 @@ export function serveCommands(node: Node): Promise<Server> {
   })
 }
 
-function statusOf(node: Node): Status {
+const rootProcessesMax = 64
+
+async function statusOf(node: Node): Promise<Status> {
   const { machine, record } = node
   const image = known(machine, 'image')
   const firmware = known(machine, 'firmware')
@@ -66,6 +69,7 @@ function statusOf(node: Node): Status {
     watchdog: machine.watchdog?.kind ?? 'none',
     uptimeS: Math.round(uptimeS()),
     ...(firmware.lastPanic === undefined ? {} : { lastPanic: firmware.lastPanic }),
+    rootProcesses: (await rootProcesses()).slice(0, rootProcessesMax),
     services: serviceStates(node),
   }
 }
@@ -103,7 +107,7 @@ type Act = (node: Node, service: string) => Promise<object>
 
 /** What the bearer token may do. The rest wants an order of the owner. */
 const acts: Readonly<Partial<Record<Command['action'], Act>>> = {
-  status: node => Promise.resolve(statusOf(node)),
+  status: statusOf,
   restart: async (node, service) => {
     await supervisorOf(node).restart(service)
     return { status: 'restarted', service }
@@ -160,18 +164,18 @@ const followedMax = 1000
 
 async function* followAgent(signal: AbortSignal): AsyncGenerator<string> {
   const lines: string[] = []
-  let wake = () => undefined as void
+  let woken = Promise.withResolvers<undefined>()
   // The claim word and its like are announced, not logged: only lines with a time stamp are passed on.
   const remove = addLogSink(line => {
     if (!line.startsWith('[') || lines.length >= followedMax) return
     lines.push(line)
-    wake()
+    woken.resolve(undefined)
   })
   try {
     while (!signal.aborted) {
       yield* lines.splice(0)
-      const woken = new Promise<void>(resolve => (wake = resolve))
-      if (lines.length === 0) await Promise.race([woken, sleep(1000)])
+      await Promise.race([woken.promise, sleep(1000)])
+      woken = Promise.withResolvers()
     }
   } finally {
     remove()

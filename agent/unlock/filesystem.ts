@@ -13,8 +13,12 @@ export async function makeFs(run: Run, device: string): Promise<void> {
   })
 }
 
-/** e2fsck -p: replays the journal, repairs what is safe to. Throws ProgramError where that does not suffice. */
+/**
+ * e2fsck -p, where the file system was not unmounted in order or has errors: replays the journal, repairs what is
+ * safe to. Throws ProgramError where that does not suffice.
+ */
 export async function checkFs(run: Run, device: string): Promise<void> {
+  if ((await readSuperblock(device)).clean) return
   try {
     await run('e2fsck', ['-p', device], { timeoutMs: slowMs })
   } catch (error) {
@@ -30,21 +34,38 @@ export async function growFs(run: Run, device: string): Promise<void> {
 
 /** Is the device larger than its ext4 by a block group or more? Throws SyntaxError where there is no ext4. */
 export async function hasRoom(device: string): Promise<boolean> {
+  const { bytes, groupBytes, deviceBytes } = await readSuperblock(device)
+  return deviceBytes >= bytes + groupBytes
+}
+
+async function readSuperblock(device: string): Promise<Superblock & { readonly deviceBytes: number }> {
   const file = await open(device, 'r')
   try {
-    const { bytes, groupBytes } = parseSuperblock(await readExactly(file, 1024, 1024))
-    return (await fileBytes(file)) >= bytes + groupBytes
+    const found = parseSuperblock(await readExactly(file, 1024, 1024))
+    return { ...found, deviceBytes: await fileBytes(file) }
   } finally {
     await file.close()
   }
 }
 
+type Superblock = { readonly bytes: number; readonly groupBytes: number; readonly clean: boolean }
+
+const stateValid = 1
+const stateErrors = 2
+const incompatRecover = 4
+
 /** Field offsets: the ext4 superblock as the kernel documents it (Documentation/filesystems/ext4). */
-function parseSuperblock(block: Buffer): { bytes: number; groupBytes: number } {
+function parseSuperblock(block: Buffer): Superblock {
   if (block.readUInt16LE(0x38) !== 0xef53) throw new SyntaxError('Cannot read ext4 superblock: no magic')
   const blockBytes = 1024 * 2 ** block.readUInt32LE(0x18)
   const blocks = block.readUInt32LE(0x4) + block.readUInt32LE(0x150) * 2 ** 32
-  return { bytes: blocks * blockBytes, groupBytes: block.readUInt32LE(0x20) * blockBytes }
+  const state = block.readUInt16LE(0x3a)
+  const recover = (block.readUInt32LE(0x60) & incompatRecover) !== 0
+  return {
+    bytes: blocks * blockBytes,
+    groupBytes: block.readUInt32LE(0x20) * blockBytes,
+    clean: (state & (stateValid | stateErrors)) === stateValid && !recover,
+  }
 }
 
 /** Mounts the data's ext4: no device files, no SUID, user quota enforced. */

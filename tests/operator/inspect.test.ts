@@ -1,4 +1,5 @@
 import t from 'tap'
+import { servicePassword } from '../../protocol/cluster-secret.ts'
 import { agentToken, answer, playNode } from './node.ts'
 import { configFolder, orama } from './support.ts'
 
@@ -14,6 +15,7 @@ const status = {
   secureBoot: true,
   watchdog: 'soft',
   uptimeS: 12.5,
+  rootProcesses: [],
   lastPanic: 'oops',
   services: { rqlite: { state: 'ready', since: '2026-11-21T08:00:00Z', restarts: 2, lastExit: 'status 1' } },
 }
@@ -133,4 +135,14 @@ t.test('wg-config prints what wg(8) and wg-quick(8) read', async t => {
   t.match(quick.out, `PublicKey = ${node.hello.wireguard}\n`)
   const plain = await orama({ config }, 'node', 'wg-config', '--setconf')
   t.notMatch(plain.out, /Address/)
+})
+
+t.test('password prints what the node makes of the cluster secret', async t => {
+  const { node, config } = await enrolled(t)
+  const secret = Buffer.from(node.configs[0]?.clusterSecret ?? '', 'base64url')
+  const ran = await orama({ config }, 'node', 'password', '--service', 'rqlite')
+  t.equal(ran.out, `${servicePassword(secret, 'rqlite')}\n`)
+  const other = await orama({ config }, 'node', 'password', '--service', 'olric', '--json')
+  t.match(JSON.parse(other.out), { user: 'orama', password: servicePassword(secret, 'olric') })
+  t.equal((await orama({ config }, 'node', 'password')).code, 2)
 })

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -202,4 +204,37 @@ for (const [why, keys, line, echo] of typedLines)
 
 t.test('Ctrl-C ends a typed line', async t => {
   t.throws(() => new Line(() => undefined).type(3), { message: 'Interrupted' })
+})
+
+/** Runs `orama wallet address` on a terminal of its own, types at the prompt; what the screen shows. */
+function onTerminal(config: string, keys: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const line = `${process.execPath} operator/main.ts wallet address --config ${config}`
+    const child = spawn('script', ['-qfec', line, '/dev/null'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      timeout: 30_000,
+    })
+    let screen = ''
+    child.stdout.on('data', (data: Buffer) => {
+      const asked = screen.includes('Passphrase of')
+      screen += data.toString()
+      if (!asked && screen.includes('Passphrase of')) child.stdin.write(keys)
+    })
+    child.on('error', reject)
+    child.on('close', () => {
+      resolve(screen)
+    })
+  })
+}
+
+const noScript = existsSync('/usr/bin/script') ? false : 'script(1) is not installed'
+
+t.test('a passphrase typed on a terminal is taken and never shown', { skip: noScript }, async t => {
+  const config = await configFolder(t)
+  const good = await onTerminal(config, `${passphrase}x\u007f\r`)
+  t.match(good, owner)
+  t.notOk(good.includes(passphrase.slice(0, 7)))
+  const wrong = await onTerminal(config, 'wrong one\r')
+  t.match(wrong, /wrong passphrase/)
+  t.notOk(wrong.includes('wrong one'))
 })

@@ -66,7 +66,8 @@ t.test('verifyAcknowledgement() refuses the signature of another identity', asyn
 
 const peer = { name: 'operator', publicKey: hello.wireguard, address: '10.0.0.254' }
 const wireguard = { address: '10.0.0.1', prefix: 24, listenPort: 51820, peers: [peer] }
-const config = { v: 1, cluster: 'a'.repeat(32), claim: '9TB3VA', wireguard }
+const clusterSecret = Buffer.alloc(32, 5).toString('base64url')
+const config = { v: 1, cluster: 'a'.repeat(32), claim: '9TB3VA', clusterSecret, wireguard }
 const keyOf = (n: number) => Buffer.alloc(32, n).toString('base64')
 
 t.test('enrollmentConfigSchema takes a full configuration and one without claim word', async t => {
@@ -84,6 +85,8 @@ const withPeer = (change: object) => ({
 const withPeers = (...peers: object[]) => ({ ...config, wireguard: { ...wireguard, peers } })
 const refused: readonly (readonly [string, object])[] = [
   ['a claim word in lower case', { ...config, claim: '9tb3va' }],
+  ['no cluster secret', { ...config, clusterSecret: undefined }],
+  ['a cluster secret of 31 bytes', { ...config, clusterSecret: Buffer.alloc(31).toString('base64url') }],
   ['a PostUp line', { ...config, wireguard: { ...wireguard, postUp: 'reboot' } }],
   ['a private key: the node has its own', { ...config, wireguard: { ...wireguard, privateKey: keyOf(1) } }],
   ['a peer with routes', withPeer({ allowedIps: '0.0.0.0/0' })],

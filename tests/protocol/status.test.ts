@@ -20,6 +20,7 @@ const status = {
   secureBoot: true,
   watchdog: 'i6300esb',
   uptimeS: 12.5,
+  rootProcesses: [],
   services: { rqlite: service },
 }
 
@@ -31,6 +32,7 @@ const refused: readonly (readonly [string, object])[] = [
   ['an unknown state', { ...status, state: 'happy' }],
   ['slot C', { ...status, slot: 'C' }],
   ['a negative uptime', { ...status, uptimeS: -1 }],
+  ['no word on root processes', { ...status, rootProcesses: undefined }],
   ['a waiting line of 2 KiB', { ...status, waitingFor: 'x'.repeat(2048) }],
   ['a service name with a slash', { ...status, services: { '../x': service } }],
   ['a service in no state', { ...status, services: { rqlite: { ...service, state: 'x' } } }],

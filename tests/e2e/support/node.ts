@@ -41,8 +41,9 @@ export async function makeSite(t: Test, image: string): Promise<Site> {
   const boot = async (options: Partial<MachineOptions> = {}) => {
     const varsFile = options.varsFile ?? (await enrolledVariables({ folder, port, tpm, image }))
     const machine = await startMachine({ folder, disk, port, tpm, varsFile, ...options })
-    t.teardown(async () => machine[Symbol.asyncDispose]())
+    // tap runs teardowns from the last to the first: what is kept is kept after the machine has ended.
     keepOnFailure(t, machine)
+    t.teardown(async () => machine[Symbol.asyncDispose]())
     return machine
   }
   return { folder, network, port, disk, boot, orama: operatorOf(network, folder) }

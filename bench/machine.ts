@@ -1,0 +1,83 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Machine } from '../qemu/machine.ts'
+import { workFolder } from '../qemu/folder.ts'
+import { testImage } from '../tests/e2e/support/image.ts'
+import { bootMs, enroll, makeSite, must, type Site } from '../tests/e2e/support/node.ts'
+import { median } from './median.ts'
+import { getText, readyAfterS } from './probe.ts'
+import { systemdReadyS } from './systemd.ts'
+import type { Values } from './table.ts'
+
+const boots = 3
+/** After the last service became ready: until then the agent still works. */
+const settleMs = 20_000
+
+/** Figures of a running node: one machine with two cores, from its first boot to its unlock. */
+export async function machineFigures(): Promise<Values> {
+  const { ready_s, ...node } = await nodeFigures()
+  await using folder = await workFolder()
+  return { ready_s, ...node, boot_vs_systemd: ready_s / (await systemdReadyS(folder.path)) }
+}
+
+async function nodeFigures(): Promise<{ ready_s: number; agent_idle_mb: number; unlock_ms: number }> {
+  await using stack = new AsyncDisposableStack()
+  // What the end-to-end tests' support needs of a test: a name, and a place for what ends with it.
+  const bench = {
+    name: 'bench',
+    passing: () => true,
+    teardown: (handler: () => Promise<void>) => {
+      stack.defer(handler)
+    },
+  }
+  const site = await makeSite(bench, await testImage('ordinary'))
+  const machine = await site.boot({ varsFile: join(site.folder, 'bench.vars.fd'), cpus: 2 })
+  const ready_s = await readyS(site, machine)
+  const agent_idle_mb = await idleMb(site, machine)
+  return { ready_s, agent_idle_mb, unlock_ms: await unlockMs(site, machine) }
+}
+
+/** The median of some boots of the blank image; the first of them enrolls the Secure Boot keys, and resets. */
+async function readyS(site: Site, machine: Machine): Promise<number> {
+  const times: number[] = []
+  for (let boot = 1; boot <= boots; boot++) {
+    if (boot > 1) await machine.reset()
+    times.push(await readyAfterS(machine.console, site.network, `http://${site.port.address}:9999/`))
+  }
+  return median(times)
+}
+
+async function idleMb(site: Site, machine: Machine): Promise<number> {
+  await enroll(site, machine)
+  await machine.console.waitFor('STATE ready\n', bootMs)
+  await pause(settleMs)
+  const { wireguard, enrolled } = await readNodeFile(join(site.folder, 'operator/nodes'))
+  const url = `http://${wireguard.nodeAddress}:9998/v1/agent/metrics`
+  const text = await getText(site.network, url, { authorization: `Bearer ${enrolled.agentToken}` })
+  const bytes = /^orama_agent_memory_bytes (\d+)$/m.exec(text)?.[1]
+  if (bytes === undefined) throw new SyntaxError('Cannot find the memory of the agent in its metrics')
+  return Number(bytes) / 1e6
+}
+
+type NodeFile = {
+  readonly wireguard: { readonly nodeAddress: string }
+  readonly enrolled: { readonly agentToken: string }
+}
+
+async function readNodeFile(folder: string): Promise<NodeFile> {
+  const name = (await readdir(folder)).find(file => file.endsWith('.json'))
+  if (name === undefined) throw new Error(`Cannot find the node's file in '${folder}'`)
+  return JSON.parse(await readFile(join(folder, name), 'utf8')) as NodeFile
+}
+
+async function unlockMs(site: Site, machine: Machine): Promise<number> {
+  const next = machine.console.waitForBoot(machine.console.boots() + 1, bootMs)
+  must(await site.orama('node', 'command', 'reboot', '--node-ip', site.port.address))
+  await next
+  await machine.console.waitFor('STATE locked\n', bootMs)
+  must(await site.orama('node', 'unlock', '--genesis', '--node-ip', site.port.address))
+  const line = /secret received to data mounted: (\d+) ms/
+  const { groups } = await machine.console.waitFor(line, bootMs)
+  return Number(groups[0])
+}

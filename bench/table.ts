@@ -1,0 +1,86 @@
+/** What is measured: its unit, the most that it may be (null: no goal), and how it is measured. */
+type Kind = { readonly unit: string; readonly goal: number | null; readonly how: string }
+
+export const kinds = {
+  image_cold_s: {
+    unit: 's',
+    goal: null,
+    how: 'image/main.ts with an empty cache: packages, modules and kernel source are downloaded, all is compiled',
+  },
+  image_warm_s: { unit: 's', goal: 10, how: 'image/main.ts again, nothing changed' },
+  qcow2_mib: { unit: 'MiB', goal: null, how: 'size of the qcow2' },
+  rootfs_mib: {
+    unit: 'MiB',
+    goal: 64,
+    how: 'SquashFS and verity tree, packed again without the programs of services',
+  },
+  uki_mib: { unit: 'MiB', goal: 16, how: 'size of the signed UKI' },
+  executables: {
+    unit: 'files',
+    goal: 12,
+    how: 'files with an execute bit in the root file system, without the loader and the programs of services',
+  },
+  ready_s: {
+    unit: 's',
+    goal: 8,
+    how: 'kernel start (by the uptime in the console log) to the first 200 of port 9999, image not enrolled',
+  },
+  agent_idle_mb: {
+    unit: 'MB',
+    goal: 80,
+    how: 'resident memory of PID 1 by its own status, state ready, idle',
+  },
+  unlock_ms: { unit: 'ms', goal: 1000, how: 'secret received to data mounted, by the agent’s log' },
+  boot_vs_systemd: {
+    unit: 'ratio',
+    goal: 0.7,
+    how: 'ready_s divided by the time that systemd names for reaching multi-user.target in a minimal Debian 13, same kernel',
+  },
+} as const satisfies Readonly<Record<string, Kind>>
+
+export type FigureName = keyof typeof kinds
+
+/** A figure that was not measured is absent. */
+export type Values = Readonly<Partial<Record<FigureName, number>>>
+
+const names = Object.keys(kinds) as readonly FigureName[]
+
+/** The measured figures as dist/bench.json has them: name → value, unit, goal (a maximum, or null), how. */
+export function asJson(values: Values): Record<string, Kind & { readonly value: number }> {
+  return Object.fromEntries(
+    names.flatMap(name => {
+      const value = values[name]
+      return value === undefined ? [] : [[name, { value: rounded(value), ...kinds[name] }]]
+    }),
+  )
+}
+
+/** The measured figures as a Markdown table; a goal that is missed says so. */
+export function asTable(values: Values): string {
+  const rows = names.flatMap(name => {
+    const value = values[name]
+    if (value === undefined) return []
+    const { unit, goal, how } = kinds[name]
+    const judged = goal === null ? '–' : `≤ ${goal}${rounded(value) > goal ? ' **missed**' : ''}`
+    return [[`\`${name}\``, `${rounded(value)} ${unit}`, judged, how]]
+  })
+  const all = [['Figure', 'Value', 'Goal', 'How'], ...rows]
+  const widths = [0, 1, 2, 3].map(column => Math.max(...all.map(row => row[column]?.length ?? 0)))
+  const line = (row: readonly string[]) =>
+    `| ${row.map((text, column) => text.padEnd(widths[column] ?? 0)).join(' | ')} |\n`
+  const rule = line(widths.map(width => '-'.repeat(width)))
+  return [line(all[0] ?? []), rule, ...rows.map(line)].join('')
+}
+
+/** The text of docs/benchmarks.md with a new table between its two marks. Throws SyntaxError without them. */
+export function withTable(page: string, table: string): string {
+  const [begin, end] = ['<!-- bench: begin -->\n', '<!-- bench: end -->']
+  const [from, to] = [page.indexOf(begin), page.indexOf(end)]
+  if (from < 0 || to < from)
+    throw new SyntaxError('Cannot put a table into this page: it has no marks for one')
+  return `${page.slice(0, from + begin.length)}\n${table.trimEnd()}\n\n${page.slice(to)}`
+}
+
+function rounded(value: number): number {
+  return value >= 100 ? Math.round(value) : Math.round(value * 100) / 100
+}
