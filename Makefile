@@ -15,8 +15,8 @@ image: setup ## build dist/oramaos-VERSION-amd64.qcow2 (TEST=1: with fault injec
 reproduce: setup ## build twice, elsewhere and later, and compare bytes (FULL=1: the kernel too)
 	@node image/reproduce.ts
 
-run: image ## boot one node for a person: its console on this terminal
-	@node qemu/run.ts
+run: setup ## boot one node for a person: its console on this terminal
+	@node qemu/run.ts "$$(node image/main.ts)"
 
 check: setup ## types, lint, format, shell scripts
 	@node tests/run.ts check

@@ -19,6 +19,12 @@ function end(error: unknown): void {
   process.exit(1)
 }
 
-process.on('uncaughtException', end)
-process.on('unhandledRejection', end)
-main().catch(end)
+// It mounts, formats and reboots: anywhere but in its own machine it does nothing.
+if (process.pid === 1) {
+  process.on('uncaughtException', end)
+  process.on('unhandledRejection', end)
+  main().catch(end)
+} else {
+  process.stderr.write('error: this is PID 1 of OramaOS; it does not run on another system\n')
+  process.exitCode = 2
+}

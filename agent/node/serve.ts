@@ -13,6 +13,7 @@ import { HttpError } from '../http/error.ts'
 import { serveHttp } from '../http/server.ts'
 import { addLogSink, describe, recentLines, uptimeS } from '../system/log.ts'
 import { rootProcesses } from '../system/processes.ts'
+import { identityProtection } from '../trust/identity.ts'
 import { known, type Machine } from './machine.ts'
 import type { Services } from './services.ts'
 
@@ -64,7 +65,7 @@ async function statusOf(node: Node): Promise<Status> {
     since: formatTime(new Date(state.sinceMs)),
     ...(state.waitingFor === undefined ? {} : { waitingFor: state.waitingFor }),
     nodeId: record.nodeId,
-    identity: 'unsealed',
+    identity: identityProtection(record),
     secureBoot: firmware.secureBoot,
     watchdog: machine.watchdog?.kind ?? 'none',
     uptimeS: Math.round(uptimeS()),

@@ -12,6 +12,9 @@ export type UkiInputs = {
   readonly commandLine: string
 }
 
+/** Node's flags for the agent. V8's code cache counts only under the flags that it was made with. */
+export const agentFlags = ['--no-warnings', '--max-semi-space-size=2'] as const
+
 /** The kernel's command line for a slot: it names the root hash, so that what is signed decides what runs. */
 export function commandLine(slot: Slot): string {
   return [
@@ -19,8 +22,9 @@ export function commandLine(slot: Slot): string {
     'root=/dev/dm-0 rootfstype=squashfs',
     `dm-mod.waitfor=PARTUUID=${slot.partUuid}`,
     `dm-mod.create="${verityTable(slot)}"`,
-    // Everything after -- is PID 1's own; a NAME=value before it becomes PID 1's environment.
-    'init=/usr/bin/node -- --no-warnings --max-semi-space-size=2 /usr/lib/orama/agent.js',
+    // A NAME=value that the kernel does not know becomes PID 1's environment, what stands after -- its arguments.
+    'NODE_COMPILE_CACHE=/usr/lib/orama/compile-cache NODE_COMPILE_CACHE_PORTABLE=1',
+    `init=/usr/bin/node -- ${agentFlags.join(' ')} /usr/lib/orama/agent.js`,
   ].join(' ')
 }
 

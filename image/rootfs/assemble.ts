@@ -1,4 +1,4 @@
-import { chmod, copyFile, lstat, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, cp, lstat, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { type DebianPackage, unpack } from '../debian/packages.ts'
 import { tool } from '../step.ts'
@@ -18,7 +18,8 @@ export type ServiceFiles = {
 export type TreeInputs = {
   readonly packages: readonly DebianPackage[]
   readonly nodeBinary: string
-  readonly agentBundle: string
+  /** Folder with the bundle and its code cache: what becomes of /usr/lib/orama. */
+  readonly agent: string
   readonly osRelease: string
   readonly settings: string
   readonly services: readonly ServiceFiles[]
@@ -82,7 +83,7 @@ async function writeOwnFiles(root: string, inputs: TreeInputs): Promise<void> {
     await mkdir(dirname(join(root, path)), { recursive: true })
     await writeFile(join(root, path), text)
   }
-  await copyFile(inputs.agentBundle, join(root, 'usr/lib/orama/agent.js'))
+  await cp(inputs.agent, join(root, 'usr/lib/orama'), { recursive: true })
   await put('etc/os-release', inputs.osRelease)
   await put('etc/orama/image.json', inputs.settings)
   const users = [{ name: 'root', uid: 0 }, ...inputs.services]
