@@ -9,6 +9,7 @@ const packages = [
   'bash',
   'coreutils',
   'dbus',
+  'libc-bin',
   'login',
   'mount',
   'systemd-sysv',
@@ -25,6 +26,9 @@ export async function makeDebianDisk(folder: string): Promise<string> {
   const tree = join(folder, 'debian')
   for (const one of await downloadWithDependencies(await openApt(), packages)) await unpack(one, tree)
   await configure(tree)
+  // Without its cache systemd would run it at every boot.
+  await tool('ldconfig', ['-r', tree])
+  await markUpdated(tree)
   const image = join(folder, 'debian.img')
   await writeFile(image, '')
   await tool('truncate', ['--size', String(diskBytes), image])
@@ -53,7 +57,6 @@ async function configure(tree: string): Promise<void> {
   for (const name of ['dev', 'proc', 'sys', 'run', 'tmp', 'root', 'var/tmp', 'var/log'])
     await mkdir(join(tree, name), { recursive: true })
   await chmod(join(tree, 'tmp'), 0o1777)
-  await markUpdated(tree)
 }
 
 /** systemd compares these times with /usr's and repeats the work of a first boot if they are older. */

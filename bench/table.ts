@@ -28,7 +28,7 @@ export const kinds = {
   agent_idle_mb: {
     unit: 'MB',
     goal: 80,
-    how: 'resident memory of PID 1 by its own status, state ready, idle',
+    how: 'resident memory of PID 1 by its own metrics, 20 s after state ready',
   },
   unlock_ms: { unit: 'ms', goal: 1000, how: 'secret received to data mounted, by the agent’s log' },
   boot_vs_systemd: {

@@ -35,15 +35,18 @@ export async function bundleAgent(folder: string, test: boolean): Promise<void> 
 }
 
 /**
- * Loads the bundle once, which away from PID 1 only says so and ends with status 2. The paths in the cache are
- * relative to it, the flags are those of the command line, and the seed makes its bytes the same in every build.
+ * Loads the bundle once, which away from PID 1 only says so and ends with status 2. The flags are those of the
+ * command line. A fixed seed, and a path that is the same from every folder, make the same bytes in every build.
  */
 async function cacheCode(folder: string): Promise<void> {
-  const child = spawn(nodeBinary, [...agentFlags, '--random-seed=1', agentFiles.bundle], {
+  const here = '/proc/self/cwd'
+  const fixed = ['--random-seed=1', '--preserve-symlinks-main']
+  const child = spawn(nodeBinary, [...agentFlags, ...fixed, `${here}/${agentFiles.bundle}`], {
     cwd: folder,
     stdio: 'ignore',
-    env: { NODE_COMPILE_CACHE: join(folder, agentFiles.cache), NODE_COMPILE_CACHE_PORTABLE: '1' },
+    env: { NODE_COMPILE_CACHE: `${here}/${agentFiles.cache}`, NODE_COMPILE_CACHE_PORTABLE: '1' },
   })
   const [status] = (await once(child, 'close')) as [number | null]
-  if (status !== 2) throw new Error(`Cannot make the agent's code cache: it ended with status ${String(status)}`)
+  if (status !== 2)
+    throw new Error(`Cannot make the agent's code cache: it ended with status ${String(status)}`)
 }

@@ -55,11 +55,13 @@ function wantedPackages(): string[] {
 
 async function bundled(test: boolean): Promise<string> {
   const folder = await mkdtemp(join(await partialFolder(), 'agent-'))
-  await bundleAgent(folder, test)
-  const key = await hashFolder(folder)
-  const kept = await cached({ kind: 'agent', key, make: to => cp(folder, to, { recursive: true }) })
-  await rm(folder, { recursive: true })
-  return kept
+  try {
+    await bundleAgent(folder, test)
+    const key = await hashFolder(folder)
+    return await cached({ kind: 'agent', key, make: to => cp(folder, to, { recursive: true }) })
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 }
 
 async function partialFolder(): Promise<string> {
@@ -79,8 +81,15 @@ async function imageKey(parts: Parts): Promise<string> {
     keys: await hashFolder(parts.keys),
     agent: await hashFolder(parts.agent),
     node: await hashFile(nodeBinary),
-    recipe: await hashFolder(import.meta.dirname),
+    recipe: await recipeHash(),
   })
+}
+
+/** Everything of ours that turns the parts into an image, and the versions of what it is built with. */
+async function recipeHash(): Promise<string> {
+  const root = join(import.meta.dirname, '..')
+  const folders = ['image', 'signing', 'agent/disk'].map(folder => hashFolder(join(root, folder)))
+  return [...(await Promise.all(folders)), await hashFile(join(root, 'package-lock.json'))].join(' ')
 }
 
 async function makeImage(parts: Parts, out: string): Promise<void> {

@@ -73,6 +73,9 @@ export async function hashFolder(folder: string): Promise<string> {
   const files = (await walk(folder))
     .filter(entry => entry.isFile())
     .map(entry => join(entry.parentPath, entry.name))
-  for (const file of files) hash.update(`${file.slice(folder.length)}\0`).update(await readFile(file))
+  for (const file of files) {
+    const content = await readFile(file)
+    hash.update(`${file.slice(folder.length)}\0${content.length}\0`).update(content)
+  }
   return hash.digest('hex')
 }

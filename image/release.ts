@@ -21,11 +21,10 @@ export async function thisRelease(env: NodeJS.ProcessEnv): Promise<Release> {
     version: string
   }
   const epoch = env['SOURCE_DATE_EPOCH'] ?? (await commitTime())
-  const counter = Number(env['COUNTER'] ?? '1')
-  if (!Number.isSafeInteger(counter) || counter < 1 || counter > 9_999_999_999)
-    throw new RangeError(
-      `Cannot use COUNTER '${env['COUNTER'] ?? ''}': need a whole number from 1 to 9999999999`,
-    )
+  const text = env['COUNTER'] ?? '1'
+  const counter = /^\d{1,10}$/.test(text) ? Number(text) : 0
+  if (counter < 1)
+    throw new RangeError(`Cannot use COUNTER '${text}': need a whole number from 1 to 9999999999`)
   if (!/^\d{1,11}$/.test(epoch))
     throw new RangeError(`Cannot use SOURCE_DATE_EPOCH '${epoch}': need Unix seconds`)
   return { version, counter, epochS: Number(epoch), test: env['TEST'] === '1' }

@@ -45,7 +45,8 @@ export async function tool(
   const status = await new Promise<number | null>((resolve, reject) => {
     const child = spawn(program, args, {
       cwd: options.cwd,
-      env: { ...process.env, LC_ALL: 'C', TZ: 'UTC', ...options.env },
+      // mksquashfs refuses SOURCE_DATE_EPOCH beside the times that it is told.
+      env: { ...process.env, SOURCE_DATE_EPOCH: undefined, LC_ALL: 'C', TZ: 'UTC', ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     child.stdout.on('data', (data: Buffer) => {

@@ -1,6 +1,7 @@
 import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Slot, verityTable } from '../rootfs/squashfs.ts'
+import { fixedClock } from '../clock.ts'
 import { tool } from '../step.ts'
 
 export type UkiInputs = {
@@ -48,7 +49,8 @@ export async function makeUki(inputs: UkiInputs, folder: string): Promise<string
     address = align(address + BigInt((await stat(file)).size))
   }
   const uki = join(folder, 'uki-unsigned.efi')
-  await tool('objcopy', [...args, inputs.stub, uki])
+  // objcopy writes the time into the PE header.
+  await fixedClock('objcopy', [...args, inputs.stub, uki])
   return uki
 }
 

@@ -20,6 +20,7 @@ const requiredFiles = [
   'usr/lib/orama/agent.js',
   loader,
   ...Object.keys(executables).map(name => `usr/bin/${name}`),
+  ...Object.keys(openedLibraries).map(name => `${libraryFolder}/${name}`),
   `usr/bin/${runtime}`,
 ]
 

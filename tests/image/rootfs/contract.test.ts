@@ -16,6 +16,11 @@ const bundle = `const x = '${testMarker}/fault'\n`
 
 const refused: readonly (readonly [why: string, change: Change, breach: string])[] = [
   ['a missing program', r => rm(join(r, 'usr/bin/nft')), 'usr/bin/nft: is missing'],
+  [
+    'a missing library that glibc opens by itself',
+    r => rm(join(r, 'usr/lib/x86_64-linux-gnu/libgcc_s.so.1')),
+    'usr/lib/x86_64-linux-gnu/libgcc_s.so.1: is missing',
+  ],
   ['a missing runtime', r => rm(join(r, 'usr/bin/node')), 'usr/bin/node: is missing'],
   ['a missing os-release', r => rm(join(r, 'etc/os-release')), 'etc/os-release: is missing'],
   ['a missing agent', r => rm(join(r, 'usr/lib/orama/agent.js')), 'usr/lib/orama/agent.js: is missing'],

@@ -1,6 +1,12 @@
 import { chmod, copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { executables, libraryFolder, loader, runtime } from '../../../image/rootfs/contents.ts'
+import {
+  executables,
+  libraryFolder,
+  loader,
+  openedLibraries,
+  runtime,
+} from '../../../image/rootfs/contents.ts'
 import { findLibrary } from '../../../image/rootfs/libraries.ts'
 
 /** A small dynamic program of the host that needs nothing but libc. */
@@ -28,7 +34,8 @@ export async function hostLibrary(soname: string): Promise<string> {
 export async function makeSmallTree(root: string): Promise<void> {
   for (const name of [...Object.keys(executables), runtime])
     await put(root, `usr/bin/${name}`, { from: program, mode: 0o755 })
-  await put(root, `${libraryFolder}/libc.so.6`, { from: await hostLibrary('libc.so.6') })
+  for (const soname of ['libc.so.6', ...Object.keys(openedLibraries)])
+    await put(root, `${libraryFolder}/${soname}`, { from: await hostLibrary(soname) })
   await put(root, loader, { from: `/${loader}`.replace('/usr/lib64', '/lib64'), mode: 0o755 })
   for (const path of ['etc/os-release', 'etc/orama/image.json', 'etc/passwd', 'usr/lib/orama/agent.js'])
     await put(root, path, { text: 'text\n' })
