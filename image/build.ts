@@ -4,7 +4,7 @@ import { developmentKeys, makeEnrollment, signEfi } from '../signing/secure-boot
 import { agentFiles, bundleAgent, nodeBinary } from './agent.ts'
 import { makeEsp } from './boot/esp.ts'
 import { commandLine, makeUki } from './boot/uki.ts'
-import { cached, cacheRoot, hashFile, hashFolder, hashOf } from './cache.ts'
+import { cached, cacheRoot, hashFile, hashFolder, hashOf, prune } from './cache.ts'
 import { openApt } from './debian/apt.ts'
 import { type DebianPackage, download, downloadWithDependencies } from './debian/packages.ts'
 import { makeDisk, makeQcow2 } from './disk.ts'
@@ -36,8 +36,13 @@ export async function buildImage(release: Release, dist: string): Promise<string
     key: await imageKey(parts),
     make: folder => makeImage(parts, folder),
   })
-  return publish(made, dist)
+  const published = await publish(made, dist)
+  for (const kind of ['image', 'agent']) await prune(kind, buildsKept)
+  return published
 }
+
+/** Old builds in the cache: a checkout switched back and forth finds its image again. */
+const buildsKept = 8
 
 type Parts = {
   readonly release: Release

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { walk } from './walk.ts'
@@ -28,7 +28,11 @@ export type CacheEntry = {
 /** The folder of a cached result, made first if it is not there. A failed or interrupted `make` leaves no name. */
 export async function cached({ kind, key, make }: CacheEntry): Promise<string> {
   const final = join(cacheRoot(), kind, key)
-  if (await exists(final)) return final
+  if (await exists(final)) {
+    // The time of the last use, for `prune`.
+    await utimes(final, new Date(), new Date()).catch(() => undefined)
+    return final
+  }
   const partial = join(cacheRoot(), 'partial', `${kind}-${randomBytes(8).toString('hex')}`)
   await mkdir(partial, { recursive: true })
   try {
@@ -41,6 +45,21 @@ export async function cached({ kind, key, make }: CacheEntry): Promise<string> {
     return final
   } finally {
     await rm(partial, { recursive: true, force: true })
+  }
+}
+
+/** Removes what has not been used for longest, of a kind of which every change of a source file makes one more. */
+export async function prune(kind: string, kept: number): Promise<void> {
+  const folder = join(cacheRoot(), kind)
+  const names = await readdir(folder).catch(() => [])
+  const used = await Promise.all(
+    names.map(async name => ({ name, at: (await stat(join(folder, name))).mtimeMs })),
+  )
+  for (const { name } of used.sort((a, b) => b.at - a.at).slice(kept)) {
+    // Out of sight first: a name that exists is complete.
+    const gone = join(cacheRoot(), 'partial', `pruned-${randomBytes(8).toString('hex')}`)
+    await rename(join(folder, name), gone).catch(() => undefined)
+    await rm(gone, { recursive: true, force: true })
   }
 }
 

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { cached, cacheRoot, exists, hashFile, hashFolder, hashOf } from '../../image/cache.ts'
+import { cached, cacheRoot, exists, hashFile, hashFolder, hashOf, prune } from '../../image/cache.ts'
 
 const module = join(import.meta.dirname, '../../image/cache.ts')
 
@@ -140,4 +140,21 @@ t.test('cacheRoot() is ORAMA_CACHE, or oramaos in the user’s cache folder', as
   t.equal(cacheRoot(), '/x')
   t.intercept(process, 'env', { value: { ORAMA_CACHE: '', XDG_CACHE_HOME: '/y' } })
   t.equal(cacheRoot(), '/y/oramaos')
+})
+
+t.test('prune() keeps what was used last, and other kinds', async t => {
+  const root = ownCache(
+    t.testdir({ image: { a: { x: '' }, b: {}, c: {} }, keys: { development: {} }, partial: {} }),
+  )
+  for (const [name, second] of [
+    ['a', 3],
+    ['b', 1],
+    ['c', 2],
+  ] as const)
+    await utimes(join(root, 'image', name), second, second)
+  await cached({ kind: 'image', key: 'b', make: () => Promise.reject(new Error('it is there')) })
+  await prune('image', 2)
+  t.same((await readdir(join(root, 'image'))).sort(), ['a', 'b'])
+  t.same(await readdir(join(root, 'keys')), ['development'])
+  await prune('no such kind', 0)
 })
