@@ -97,6 +97,7 @@ function describeStatus(status: Status): string {
     ['identity', status.identity],
     ['secure boot', status.secureBoot ? 'on' : 'off'],
     ['watchdog', status.watchdog],
+    ['root processes', ['the agent', ...status.rootProcesses].join(', ')],
     ['up', `${Math.floor(status.uptimeS)} s`],
   ]
   if (lastPanic !== undefined) facts.push(['last panic', lastPanic])

@@ -1,5 +1,5 @@
-import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { mkdir, open, readdir, rename } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { mount, mountFlags, syncAll, unmount } from '../system/libc.ts'
 import { log } from '../system/log.ts'
 
@@ -23,26 +23,37 @@ export async function withEsp<T>(
   }
 }
 
-/** The text of EFI/orama/node.json, or undefined where there is none. */
+/** More than a good operator file has (protocol/operator-file.ts); what is longer is refused there. */
+const operatorBytesMax = 64 * 1024
+
+/** The text of EFI/orama/node.json, or undefined where there is none. Of a longer file its first 64 KiB. */
 export async function readOperatorText(folder: string): Promise<string | undefined> {
-  const path = join(folder, 'EFI/orama/node.json')
-  return readFile(path, 'utf8').catch((cause: unknown) => {
+  try {
+    await using file = await open(join(folder, 'EFI/orama/node.json'), 'r')
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(operatorBytesMax), 0, operatorBytesMax, 0)
+    return buffer.toString('utf8', 0, bytesRead)
+  } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw cause
-  })
+  }
 }
+
+/** Boot entries that are counted: os-a+2-1.efi has two tries left and one behind it. */
+const counted = /^(os-[ab])\+\d-\d\.efi$/
 
 /**
  * Gives the entry that was booted its three tries back: os-a+2-1.efi → os-a+3-0.efi. `bootedPath` has the name
- * that systemd-boot started, which is the one with the counters after this boot's try.
+ * that systemd-boot gave it for this try; where that rename did not reach the disk, it still has its old one.
+ * Entries of the other slot, and those that were given up (without .efi), stay as they are.
  */
 export async function rearm(folder: string, bootedPath: string): Promise<void> {
-  const counted = /^(os-[ab])\+\d-\d\.efi$/.exec(basename(bootedPath))
-  if (counted?.[1] === undefined) return
-  const entries = join(folder, dirname(bootedPath))
-  const names = await readdir(entries)
-  const current = names.find(name => name.startsWith(`${counted[1] ?? ''}+`))
-  const fresh = `${counted[1]}+3-0.efi`
+  const booted = basename(bootedPath)
+  const slot = counted.exec(booted)?.[1]
+  if (slot === undefined) return
+  const entries = join(folder, 'EFI/Linux')
+  const names = (await readdir(entries)).filter(name => counted.exec(name)?.[1] === slot)
+  const current = names.includes(booted) ? booted : names[0]
+  const fresh = `${slot}+3-0.efi`
   if (current === undefined || current === fresh) return
   await rename(join(entries, current), join(entries, fresh))
   await using handle = await open(entries, 'r')

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import * as z from 'zod'
+import { version } from '../../protocol/fields.ts'
 
 /** What the running image says about itself: /etc/os-release and /etc/orama/image.json. */
 export type Image = {
@@ -15,7 +16,10 @@ export type Image = {
 
 const settingsSchema = z.strictObject({ ntp: z.array(z.string().max(253)).max(8) })
 
-/** Reads both files. Throws SyntaxError if a field is missing: such an image was never built by us. */
+/**
+ * Reads both files. Throws SyntaxError or ZodError if a field is missing or makes no sense: such an image was
+ * never built by us.
+ */
 export async function readImage(root = '/'): Promise<Image> {
   const fields = parseOsRelease(await readFile(`${root}/etc/os-release`, 'utf8'))
   const settings = settingsSchema.parse(JSON.parse(await readFile(`${root}/etc/orama/image.json`, 'utf8')))
@@ -24,12 +28,17 @@ export async function readImage(root = '/'): Promise<Image> {
     if (value === undefined) throw new SyntaxError(`Cannot read os-release: it has no ${name}`)
     return value
   }
+  const count = (name: string) => {
+    const value = field(name)
+    if (!/^\d{1,15}$/.test(value)) throw new SyntaxError(`Cannot read os-release: ${name} is no number`)
+    return Number(value)
+  }
   return {
-    version: field('VERSION_ID'),
-    counter: Number(field('IMAGE_VERSION')),
+    version: version.parse(field('VERSION_ID')),
+    counter: count('IMAGE_VERSION'),
     buildKind: field('ORAMA_BUILD') === 'release' ? 'release' : 'development',
     test: field('ORAMA_TEST') === '1',
-    buildTimeS: Number(field('ORAMA_BUILD_TIME')),
+    buildTimeS: count('ORAMA_BUILD_TIME'),
     ntp: settings.ntp,
   }
 }

@@ -1,5 +1,5 @@
 import { faultPoint } from '../system/faults.ts'
-import { log, uptimeS } from '../system/log.ts'
+import { describe, log, uptimeS } from '../system/log.ts'
 
 /** One step of the boot. What may fail says so: `required: false` is logged and the boot goes on. */
 export type Phase<T> = {
@@ -18,7 +18,7 @@ export async function runPhases<T>(phases: readonly Phase<T>[], machine: T): Pro
       log(`phase ${phase.name}: ${((uptimeS() - start) * 1000).toFixed(0)} ms`)
     } catch (cause) {
       if (phase.required) throw new Error(`phase ${phase.name} failed`, { cause })
-      log(`phase ${phase.name} failed, going on: ${String(cause)}`)
+      log(`phase ${phase.name} failed, going on: ${describe(cause)}`)
     }
   }
 }

@@ -1,7 +1,7 @@
 import { openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { ioctl } from '../system/libc.ts'
-import { log, uptimeS } from '../system/log.ts'
+import { describe, log, uptimeS } from '../system/log.ts'
 
 /** Long enough for a slow machine under emulation, short enough for an operator who waits. */
 const timeoutS = 30
@@ -18,25 +18,27 @@ export type Watchdog = {
 
 const passAgeMaxS = 60
 
+/** Where the kernel shows its watchdogs. */
+const places = { sysfs: '/sys/class/watchdog', dev: '/dev' }
+
 /**
  * Opens the best watchdog that the machine has and feeds it from the event loop: a loop that stops turning is a
  * reset within 30 s. The kernel's softdog serves where there is no hardware.
  */
-export function startWatchdog(sysfs = '/sys/class/watchdog'): Watchdog {
+export function startWatchdog({ sysfs, dev } = places): Watchdog {
   const device = bestDevice(sysfs)
   if (device === undefined) return { kind: 'none', expectPasses: () => () => undefined }
-  const fd = openSync(`/dev/${device.name}`, 'w')
-  const timeout = Buffer.alloc(4)
-  timeout.writeInt32LE(timeoutS)
-  ioctl(fd, WDIOC_SETTIMEOUT, timeout)
+  // From here on it runs: nothing may fail before it is fed.
+  const fd = openSync(join(dev, device.name), 'w')
+  setTimeoutOf(fd)
   let lastPassS: number | undefined
   const feed = () => {
-    if (lastPassS !== undefined && uptimeS() - lastPassS > passAgeMaxS)
-      log('watchdog: the supervisor has stopped; not feeding')
-    else writeSync(fd, '\0')
+    if (isStale(lastPassS, uptimeS())) log('watchdog: the supervisor has stopped; not feeding')
+    else feedOnce(fd)
   }
   feed()
-  setInterval(feed, feedMs)
+  // It guards the loop; it is no reason for the loop to go on.
+  setInterval(feed, feedMs).unref()
   return {
     kind: device.soft ? 'soft' : `hardware ${device.identity}`,
     expectPasses: () => {
@@ -49,9 +51,34 @@ export function startWatchdog(sysfs = '/sys/class/watchdog'): Watchdog {
   }
 }
 
+/** Some hardware knows one timeout only; it is fed more often than any of them ends. */
+function setTimeoutOf(fd: number): void {
+  const timeout = Buffer.alloc(4)
+  timeout.writeInt32LE(timeoutS)
+  try {
+    ioctl(fd, WDIOC_SETTIMEOUT, timeout)
+  } catch (cause) {
+    log(`watchdog: keeps its own timeout: ${describe(cause)}`)
+  }
+}
+
+function feedOnce(fd: number): void {
+  try {
+    writeSync(fd, '\0')
+  } catch (cause) {
+    log(`watchdog: cannot be fed: ${describe(cause)}`)
+  }
+}
+
+/** Whether a supervisor that once reported has been silent for too long. */
+export function isStale(lastPassS: number | undefined, nowS: number): boolean {
+  return lastPassS !== undefined && nowS - lastPassS > passAgeMaxS
+}
+
 type Device = { readonly name: string; readonly identity: string; readonly soft: boolean }
 
-function bestDevice(sysfs: string): Device | undefined {
+/** Hardware before the kernel's softdog, the lowest number first; undefined where there is none. */
+export function bestDevice(sysfs: string): Device | undefined {
   let names: string[]
   try {
     names = readdirSync(sysfs).filter(name => /^watchdog\d+$/.test(name))
@@ -59,8 +86,17 @@ function bestDevice(sysfs: string): Device | undefined {
     return undefined
   }
   const devices = names.sort().map(name => {
-    const identity = readFileSync(join(sysfs, name, 'identity'), 'utf8').trim()
+    const identity = identityOf(join(sysfs, name))
     return { name, identity, soft: identity === 'Software Watchdog' }
   })
   return devices.find(device => !device.soft) ?? devices[0]
+}
+
+/** At most 40 printable characters: status shows it. */
+function identityOf(folder: string): string {
+  try {
+    return readFileSync(join(folder, 'identity'), 'utf8').trim().slice(0, 40)
+  } catch {
+    return 'unknown'
+  }
 }

@@ -29,7 +29,9 @@ export function metricsText(status: Status): string {
     orama_service_memory_bytes: [
       'gauge',
       'Memory of the cgroup of a service.',
-      services.map(([name, s]) => `{service="${name}"} ${s.memoryBytes ?? 0}`),
+      services.flatMap(([name, { memoryBytes }]) =>
+        memoryBytes === undefined ? [] : [`{service="${name}"} ${memoryBytes}`],
+      ),
     ],
   }
   return Object.entries(families)

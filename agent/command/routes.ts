@@ -54,7 +54,7 @@ export function commandRoutes(node: NodeView): Routes {
       bodyBytesMax,
       handle: async request => ({ body: await node.command(parseJson(request.body, commandSchema)) }),
     },
-    'GET /v1/agent/unlock': { handle: () => ({ body: desk(node).offer() }) },
+    'GET /v1/agent/unlock': { handle: request => ({ body: desk(node).offer(request.from) }) },
     'POST /v1/agent/unlock': {
       bodyBytesMax,
       handle: async request => {
@@ -104,8 +104,9 @@ function logQuery(node: NodeView, request: Request): LogQuery {
   const service = query.get('service') ?? 'agent'
   if (!node.logNames().includes(service))
     throw new HttpError(404, 'no such log', `service is one of: ${node.logNames().join(', ')}`)
-  const lines = Number(query.get('lines') ?? linesDefault)
-  if (!Number.isInteger(lines) || lines < 1 || lines > linesMax)
+  const text = query.get('lines') ?? String(linesDefault)
+  const lines = /^\d{1,4}$/.test(text) ? Number(text) : 0
+  if (lines < 1 || lines > linesMax)
     throw new HttpError(400, 'bad number of lines', `lines is a whole number from 1 to ${linesMax}`)
   return { service, lines, follow: ['1', 'true'].includes(query.get('follow') ?? '') }
 }
@@ -118,15 +119,18 @@ async function showLogs(node: NodeView, request: Request): Promise<Reply> {
 async function followLogs(node: NodeView, request: Request, response: ServerResponse): Promise<boolean> {
   const { service, lines, follow } = logQuery(node, request)
   if (!follow) return false
-  response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' })
-  response.write(await node.logs(service, lines))
   const gone = new AbortController()
+  // Before the first wait: a client that goes during it would be followed for ever.
   response.once('close', () => {
     gone.abort()
   })
+  response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' })
+  response.flushHeaders()
+  response.write(await node.logs(service, lines))
   for await (const line of node.followLogs(service, gone.signal))
     // A reader that is slower than the log is waited for; what it misses is the log's to drop.
     if (!response.write(`${line}\n`))
       await once(response, 'drain', { signal: gone.signal }).catch(() => undefined)
+  response.end()
   return true
 }

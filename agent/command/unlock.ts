@@ -12,13 +12,15 @@ import { bootTimeMs } from '../system/libc.ts'
 import { describe, log } from '../system/log.ts'
 import { isWrongSecret } from '../unlock/volume.ts'
 
-const offersMax = 8
+const offersMax = 64
+/** WireGuard vouches for addresses: no peer can push out what the owner was offered. */
+const offersPerAddressMax = 4
 const offerMs = 120_000
 const secretBytes = 32
 
 export type UnlockDesk = {
-  /** What the owner needs: the escrow, and a key and nonce that serve once. */
-  readonly offer: () => UnlockOffer
+  /** What the owner, who asks from this address, needs: the escrow, and a key and nonce that serve once. */
+  readonly offer: (from: string) => UnlockOffer
   /** Opens the volume with the sealed secret of an owner's order. Throws HttpError; then the node waits on. */
   readonly accept: (request: UnlockRequest) => Promise<void>
 }
@@ -28,18 +30,23 @@ export type UnlockWith = {
   readonly escrow: Escrow
   /** Opens and mounts; the secret is lent. `orderNumber` is stored once the volume is open. */
   readonly open: (secret: Buffer, orderNumber: number) => Promise<void>
+  /** CLOCK_BOOTTIME in milliseconds. */
+  readonly nowMs?: () => number
 }
+
+type Offer = { readonly pair: KeyPair; readonly endsMs: number; readonly from: string }
 
 /** The desk at which a locked node takes its secret: see docs/enrollment.md for both messages. */
 export function unlockDesk(node: UnlockWith): UnlockDesk {
-  const offers = new Map<string, { readonly pair: KeyPair; readonly endsMs: number }>()
+  const { nowMs = bootTimeMs } = node
+  const offers = new Map<string, Offer>()
   let opening: Promise<void> | undefined
   return {
-    offer: () => {
-      forgetOld(offers)
+    offer: from => {
+      forgetOld(offers, { from, nowMs: nowMs() })
       const nonce = toBase64url(randomBytes(16))
       const pair = newKeyPair('x25519')
-      offers.set(nonce, { pair, endsMs: bootTimeMs() + offerMs })
+      offers.set(nonce, { pair, endsMs: nowMs() + offerMs, from })
       const { nodeId, lastOrder } = node.record
       const oneTimeKey = toBase64url(pair.publicKey)
       return { nodeId, escrow: node.escrow, oneTimeKey, nonce, number: lastOrder }
@@ -49,8 +56,10 @@ export function unlockDesk(node: UnlockWith): UnlockDesk {
       const { nonce, number } = checkOrder(node.record, request)
       const offer = offers.get(nonce)
       offers.delete(nonce)
-      if (offer === undefined || offer.endsMs < bootTimeMs())
+      if (offer === undefined || offer.endsMs < nowMs()) {
+        offer?.pair.privateKey.fill(0)
         throw new HttpError(403, 'this nonce is used, old or not of this node', 'run the command again')
+      }
       opening = openWith(node, { request, nonce, number, privateKey: offer.pair.privateKey })
       try {
         await opening
@@ -60,14 +69,18 @@ export function unlockDesk(node: UnlockWith): UnlockDesk {
       }
     },
   }
+}
 
-  function forgetOld(from: Map<string, { readonly pair: KeyPair; readonly endsMs: number }>): void {
-    for (const [nonce, { pair, endsMs }] of from) {
-      if (endsMs >= bootTimeMs() && from.size < offersMax) break
-      pair.privateKey.fill(0)
-      from.delete(nonce)
-    }
+/** Makes room for one more: what has expired, then the oldest of this address, then the oldest of all. */
+function forgetOld(offers: Map<string, Offer>, { from, nowMs }: { from: string; nowMs: number }): void {
+  const forget = ([nonce, { pair }]: readonly [string, Offer]) => {
+    pair.privateKey.fill(0)
+    offers.delete(nonce)
   }
+  ;[...offers].filter(([, offer]) => offer.endsMs < nowMs).forEach(forget)
+  const own = [...offers].filter(([, offer]) => offer.from === from)
+  own.slice(0, Math.max(0, own.length + 1 - offersPerAddressMax)).forEach(forget)
+  ;[...offers].slice(0, Math.max(0, offers.size + 1 - offersMax)).forEach(forget)
 }
 
 function checkOrder(record: NodeRecord, request: UnlockRequest): { nonce: string; number: number } {

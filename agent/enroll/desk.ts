@@ -4,12 +4,14 @@ import { HttpError } from '../http/error.ts'
 import { parseJson } from '../http/body.ts'
 import type { Reply, Routes } from '../http/server.ts'
 import { describe, log } from '../system/log.ts'
-import { type Accepted, judgeCompletion } from './judge.ts'
+import { type Accepted, checkClaim, judgeCompletion } from './judge.ts'
 import { enrollmentPage } from './page.ts'
 import type { Session } from './session.ts'
 
-/** Why a reply to a bad completion comes late: the claim word has 30 bits, and only this slows a guesser. */
+/** Why a refusal comes late: the claim word has 30 bits, and only this slows a guesser. */
 const refusalMs = 2000
+/** How many completions are answered at a time, each of another address: a guesser must not keep the owner out. */
+const answeringMax = 8
 
 export type Desk = {
   readonly session: () => Session
@@ -18,16 +20,21 @@ export type Desk = {
   readonly closed: string | undefined
   /** Formats and commits; the answer goes to the gateway of the grant. Throws when the node is as before. */
   readonly carryOut: (accepted: Accepted) => Promise<{ readonly box: string }>
+  /** The time that a refusal takes; 2 s unless told otherwise. */
+  readonly pause?: () => Promise<unknown>
 }
 
 /** The routes of port 9999, as docs/enrollment.md has them. Never the claim word. */
 export function deskRoutes(desk: Desk): Routes {
-  const judge = oneAtATime(desk)
+  const complete = completer(desk)
   return {
     'GET /': { handle: request => show(desk, request.headers.accept ?? '') },
     'POST /v1/agent/enroll/complete': {
       bodyBytesMax: completionBytesMax,
-      handle: async request => judge(parseJson(request.body, completionSchema)),
+      handle: request => {
+        if (desk.closed !== undefined) throw closedError(desk.closed)
+        return complete(parseJson(request.body, completionSchema), request.from)
+      },
     },
   }
 }
@@ -51,39 +58,75 @@ function closedError(why: string): HttpError {
   )
 }
 
-/** One completion after the other; while one is carried out, others are turned away at once. */
-function oneAtATime(desk: Desk): (completion: Completion) => Promise<Reply> {
+/** Answers completions: the first good one is carried out, and while it is others are turned away at once. */
+function completer(desk: Desk): (completion: Completion, from: string) => Promise<Reply> {
+  const { pause = () => sleep(refusalMs) } = desk
+  const answering = new Set<string>()
+  const turn = turns(pause)
   let enrolling = false
-  let queue: Promise<unknown> = Promise.resolve()
-  return completion => {
+  const begin = (from: string) => {
     if (enrolling) throw new HttpError(409, 'an enrollment is under way', 'wait for its end')
-    const turn = queue.then(async () => {
-      const accepted = await judged(desk, completion)
+    if (answering.has(from) || answering.size >= answeringMax)
+      throw new HttpError(429, 'other completions wait for their answer', 'try again in some seconds')
+    answering.add(from)
+  }
+  return async (completion, from) => {
+    begin(from)
+    try {
+      const accepted = await judged(desk, completion, { turn, pause })
+      if (enrolling) throw new HttpError(409, 'an enrollment is under way', 'wait for its end')
+      // Nothing may come between this check and the start: a new session wipes the keys of the old one.
+      if (accepted.session !== desk.session()) throw refusal('the enrollment code has just changed')
       enrolling = true
-      try {
-        return { body: { v: 1, ...(await desk.carryOut(accepted)) } }
-      } catch (cause) {
+      return await carriedOut(desk, accepted).catch((cause: unknown) => {
         enrolling = false
-        log(`enrollment: failed: ${describe(cause)}`)
-        throw new HttpError(
-          500,
-          `the enrollment failed: ${describe(cause)}`,
-          'the node is as before: try again',
-        )
-      }
-    })
-    queue = turn.catch(() => undefined)
+        throw cause
+      })
+    } finally {
+      answering.delete(from)
+    }
+  }
+}
+
+/** A turn to show a claim word: one after the other, and the next only when a wrong one has been paid for. */
+type Turn = (check: () => void) => Promise<void>
+
+function turns(pause: () => Promise<unknown>): Turn {
+  let last: Promise<unknown> = Promise.resolve()
+  return check => {
+    const turn = last.then(check)
+    last = turn.catch(pause)
     return turn
   }
 }
 
-async function judged(desk: Desk, completion: Completion): Promise<Accepted> {
-  if (desk.closed !== undefined) throw closedError(desk.closed)
+type Pace = { readonly turn: Turn; readonly pause: () => Promise<unknown> }
+
+async function judged(desk: Desk, completion: Completion, { turn, pause }: Pace): Promise<Accepted> {
+  const { owner } = desk
   try {
-    return await judgeCompletion(completion, { session: desk.session(), owner: desk.owner, now: new Date() })
+    const accepted = await judgeCompletion(completion, { session: desk.session(), owner, now: new Date() })
+    if (owner === undefined)
+      await turn(() => {
+        checkClaim(accepted)
+      })
+    return accepted
   } catch (cause) {
     log(`enrollment: refused: ${describe(cause)}`)
-    await sleep(refusalMs)
-    throw new HttpError(403, describe(cause), 'take code and claim word from the console of this node')
+    await pause()
+    throw refusal(describe(cause))
+  }
+}
+
+function refusal(why: string): HttpError {
+  return new HttpError(403, why, 'take code and claim word from the console of this node')
+}
+
+async function carriedOut(desk: Desk, accepted: Accepted): Promise<Reply> {
+  try {
+    return { body: { v: 1, ...(await desk.carryOut(accepted)) } }
+  } catch (cause) {
+    log(`enrollment: failed: ${describe(cause)}`)
+    throw new HttpError(500, `the enrollment failed: ${describe(cause)}`, 'the node is as before: try again')
   }
 }

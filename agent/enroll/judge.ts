@@ -7,6 +7,8 @@ import type { Session } from './session.ts'
 
 /** A completion that the node will carry out. */
 export type Accepted = {
+  /** Whose keys opened it: the node must not be made of those of another. */
+  readonly session: Session
   readonly completion: Completion
   readonly config: EnrollmentConfig
   readonly grant: CheckedGrant
@@ -15,15 +17,15 @@ export type Accepted = {
 
 export type Judgement = {
   readonly session: Session
-  /** The owner that the operator file names; without one the claim word decides. */
+  /** The owner that the operator file names. */
   readonly owner: string | undefined
   readonly now: Date
 }
 
 /**
- * Decides whether a completion comes from this node's owner: a grant for exactly our hello, a seal that only
- * its gateway key can have made, and the owner of the operator file or the claim word of the console.
- * Throws RangeError or SyntaxError with the reason.
+ * Decides whether a completion comes from this node's owner: a grant for exactly our hello, by the owner of the
+ * operator file where it names one, and a seal that only its gateway key can have made. Where there is no such
+ * owner, `checkClaim` has the last word. Throws RangeError or SyntaxError with the reason.
  */
 export async function judgeCompletion(completion: Completion, judgement: Judgement): Promise<Accepted> {
   const { session, owner, now } = judgement
@@ -44,12 +46,20 @@ export async function judgeCompletion(completion: Completion, judgement: Judgeme
   const config = parseConfig(plaintext)
   if (config.cluster !== grant.grant.cluster)
     throw new RangeError('Cannot accept configuration: it is for another cluster than the grant')
-  if (owner === undefined) checkClaim(config.claim, session.claim)
-  return { completion, config, grant, sealReply }
+  return { session, completion, config, grant, sealReply }
 }
 
+/** Does the sender know the secret of the console? Throws RangeError if not. */
+export function checkClaim({ config, session }: Accepted): void {
+  const typed = Buffer.from(normalizeTyped(config.claim ?? ''))
+  const wanted = Buffer.from(session.claim)
+  if (typed.length !== wanted.length || !timingSafeEqual(typed, wanted))
+    throw new RangeError('Cannot accept completion: the claim word is wrong; it stands on the console')
+}
+
+/** Wipes the plaintext. Errors do not quote it: they are logged. */
 function parseConfig(plaintext: Buffer): EnrollmentConfig {
-  const parsed = enrollmentConfigSchema.safeParse(JSON.parse(plaintext.toString('utf8')))
+  const parsed = enrollmentConfigSchema.safeParse(jsonOf(plaintext))
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
   throw new SyntaxError(
@@ -57,9 +67,12 @@ function parseConfig(plaintext: Buffer): EnrollmentConfig {
   )
 }
 
-function checkClaim(given: string | undefined, claim: string): void {
-  const typed = Buffer.from(normalizeTyped(given ?? ''))
-  const wanted = Buffer.from(claim)
-  if (typed.length !== wanted.length || !timingSafeEqual(typed, wanted))
-    throw new RangeError('Cannot accept completion: the claim word is wrong; it stands on the console')
+function jsonOf(plaintext: Buffer): unknown {
+  try {
+    return JSON.parse(plaintext.toString('utf8'))
+  } catch {
+    throw new SyntaxError('Cannot accept configuration: it is not JSON')
+  } finally {
+    plaintext.fill(0)
+  }
 }

@@ -5,7 +5,9 @@ export function enrollmentPage(shown: {
   readonly version: string
 }): string {
   // Crockford base32: every character is one UTF-16 unit.
-  const spelled = shown.code.replace(/(?<=.)(?=.)/g, ' ')
+  const spelled = escapeHtml(shown.code.replace(/(?<=.)(?=.)/g, ' '))
+  const code = escapeHtml(shown.code)
+  const expires = escapeHtml(shown.expires)
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -23,14 +25,18 @@ export function enrollmentPage(shown: {
 <body>
 <main>
 <h1>This node waits for its owner</h1>
-<p>Registration code, valid until <time datetime="${shown.expires}">${shown.expires}</time>:</p>
-<p class="code" role="text" aria-label="${spelled}">${shown.code}</p>
+<p>Registration code, valid until <time datetime="${expires}">${expires}</time>:</p>
+<p class="code" role="img" aria-label="${spelled}">${code}</p>
 <p>Compare it with the code on the node's console. The console also shows a claim word, which this page does not.
 Then, on your own machine:</p>
 <p><code>orama node enroll --genesis --node-ip &lt;address of this page&gt;</code></p>
-<p><small>OramaOS ${shown.version}. The code is not a password: it stands for this node's keys, and anyone may see it.</small></p>
+<p><small>OramaOS ${escapeHtml(shown.version)}. The code is not a password: it stands for this node's keys, and anyone may see it.</small></p>
 </main>
 </body>
 </html>
 `
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
 }

@@ -2,13 +2,16 @@ import type { IncomingMessage } from 'node:http'
 import type { ZodType } from 'zod'
 import { HttpError } from './error.ts'
 
-/** The whole body of a request. Refuses with 413 one that is, or says that it will be, longer than allowed. */
+/**
+ * The whole body of a request. Refuses with 413 one that is, or says that it will be, longer than allowed. The
+ * connection stays open, so that the refusal can be sent: the rest of the body is the caller's to discard.
+ */
 export async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
   const tooLong = () => new HttpError(413, 'body too large', `send at most ${bytesMax} bytes`)
   if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLong()
   const parts: Buffer[] = []
   let bytes = 0
-  for await (const part of request) {
+  for await (const part of request.iterator({ destroyOnReturn: false })) {
     const data = part as Buffer
     bytes += data.length
     if (bytes > bytesMax) throw tooLong()
@@ -16,6 +19,20 @@ export async function readBody(request: IncomingMessage, bytesMax: number): Prom
   }
   return Buffer.concat(parts)
 }
+
+/**
+ * Takes what still comes of a body and forgets it; after `bytesMax` the connection is cut. The reply stands in the
+ * socket by then: the kernel resets a connection closed with unread data, and the client would lose it.
+ */
+export async function discardBody(request: IncomingMessage, bytesMax: number): Promise<void> {
+  let bytes = 0
+  for await (const part of request) {
+    bytes += (part as Buffer).length
+    if (bytes > bytesMax) return
+  }
+}
+
+const shownCharactersMax = 300
 
 /** A JSON body as a schema wants it. Refuses with 400, naming the first thing that is wrong, never its value. */
 export function parseJson<T>(body: Buffer, schema: ZodType<T>): T {
@@ -28,9 +45,6 @@ export function parseJson<T>(body: Buffer, schema: ZodType<T>): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const issue = result.error.issues[0]
-  throw new HttpError(
-    400,
-    `the body does not fit: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`,
-    'see docs/enrollment.md',
-  )
+  const what = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`.slice(0, shownCharactersMax)
+  throw new HttpError(400, `the body does not fit: ${what}`, 'see docs/enrollment.md')
 }

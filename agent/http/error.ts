@@ -2,6 +2,8 @@
 export class HttpError extends Error {
   readonly status: number
   readonly hint: string
+  /** Headers that belong to the status, such as `allow` to 405. */
+  headers: Readonly<Record<string, string>> = {}
   constructor(status: number, message: string, hint: string) {
     super(message)
     this.name = 'HttpError'

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { log } from '../system/log.ts'
-import { readBody } from './body.ts'
+import { describe, log } from '../system/log.ts'
+import { discardBody, readBody } from './body.ts'
 import { HttpError } from './error.ts'
 
 export type Request = {
@@ -8,9 +8,11 @@ export type Request = {
   readonly headers: IncomingMessage['headers']
   /** The whole body, at most as long as the route allows. */
   readonly body: Buffer
+  /** The address that asks. */
+  readonly from: string
 }
 
-/** What a handler answers: JSON unless `type` says otherwise; `stream` writes the body itself. */
+/** What a handler answers: JSON for an object, else text; `type` says otherwise. */
 export type Reply = {
   readonly status?: number
   readonly type?: string
@@ -21,7 +23,7 @@ export type Reply = {
 export type Route = {
   readonly bodyBytesMax?: number
   readonly handle: (request: Request) => Promise<Reply> | Reply
-  /** For replies without an end: called instead of `handle`, writes to the response itself. */
+  /** For replies without an end: asked before `handle`; true when it wrote to the response itself. */
   readonly stream?: (request: Request, response: ServerResponse) => Promise<boolean>
 }
 
@@ -37,8 +39,11 @@ export type Listener = {
 }
 
 const connectionsMax = 64
+/** So that one address cannot hold them all. */
+const connectionsPerAddressMax = 32
 const headersMs = 5000
 const requestMs = 10_000
+const discardBytesMax = 1024 * 1024
 
 /** An HTTP server with limits on everything: connections, header and request time, header and body size. */
 export async function serveHttp(listener: Listener): Promise<Server> {
@@ -50,18 +55,38 @@ export async function serveHttp(listener: Listener): Promise<Server> {
       maxHeaderSize: 8192,
     },
     (request, response) => {
-      answer(listener, request, response).catch((error: unknown) => {
-        sendError(response, error)
-      })
+      answer(listener, request, response).catch((error: unknown) => refuse(request, response, error))
     },
   )
   server.maxConnections = connectionsMax
   server.keepAliveTimeout = 1000
+  // Every reply says `connection: close`; what was pipelined behind the first request is never carried out.
+  server.maxRequestsPerSocket = 1
+  limitAddresses(server)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(listener.port, listener.address, resolve)
   })
+  // accept(2) passes on what went wrong in the network; unheard, it would end the agent.
+  server.removeAllListeners('error').on('error', error => {
+    log(`http: ${describe(error)}`)
+  })
   return server
+}
+
+function limitAddresses(server: Server): void {
+  const open = new Map<string, number>()
+  server.on('connection', socket => {
+    const from = socket.remoteAddress ?? ''
+    const count = (open.get(from) ?? 0) + 1
+    open.set(from, count)
+    socket.once('close', () => {
+      const left = (open.get(from) ?? 1) - 1
+      if (left > 0) open.set(from, left)
+      else open.delete(from)
+    })
+    if (count > connectionsPerAddressMax) socket.destroy()
+  })
 }
 
 /** Stops listening and ends all connections, after those that are being answered have had their reply. */
@@ -76,45 +101,73 @@ export async function closeHttp(server: Server): Promise<void> {
 }
 
 async function answer(listener: Listener, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const url = new URL(request.url ?? '/', 'http://node')
+  const url = parseUrl(request.url ?? '')
   listener.guard?.(request, url.pathname)
-  const route = findRoute(listener.routes, request.method ?? '', url.pathname)
+  // Node leaves the body of a reply to HEAD out by itself.
+  const head = request.method === 'HEAD'
+  const route = findRoute(listener.routes, head ? 'GET' : (request.method ?? ''), url.pathname)
   const body = await readBody(request, route.bodyBytesMax ?? 0)
-  const parsed = { url, headers: request.headers, body }
-  if (route.stream !== undefined && (await route.stream(parsed, response))) return
+  const parsed = { url, headers: request.headers, body, from: request.socket.remoteAddress ?? '' }
+  if (!head && route.stream !== undefined && (await route.stream(parsed, response))) return
   send(response, await route.handle(parsed))
+}
+
+function parseUrl(target: string): URL {
+  const url = URL.parse(target, 'http://node')
+  if (url === null) throw new HttpError(400, 'the address makes no sense', 'send a path such as /')
+  return url
 }
 
 function findRoute(routes: Routes, method: string, path: string): Route {
   const route = routes[`${method} ${path}`]
   if (route !== undefined && Object.hasOwn(routes, `${method} ${path}`)) return route
-  const others = Object.keys(routes).filter(key => key.endsWith(` ${path}`))
-  if (others.length > 0) throw new HttpError(405, 'method not allowed', `use ${others.join(' or ')}`)
-  throw new HttpError(404, 'no such route', `routes: ${Object.keys(routes).join(', ')}`)
+  const keys = Object.keys(routes)
+  const others = keys.filter(key => key.slice(key.indexOf(' ') + 1) === path)
+  if (others.length === 0) throw new HttpError(404, 'no such route', `routes: ${keys.join(', ')}`)
+  const error = new HttpError(405, 'method not allowed', `use ${others.join(' or ')}`)
+  error.headers = { allow: others.map(key => key.slice(0, key.indexOf(' '))).join(', ') }
+  throw error
 }
 
 function send(response: ServerResponse, reply: Reply): void {
+  response.end(writeReply(response, reply))
+}
+
+/** Writes the head of a reply and returns its body. */
+function writeReply(response: ServerResponse, reply: Reply): string {
   const text = typeof reply.body === 'string' ? reply.body : `${JSON.stringify(reply.body)}\n`
   const fallback = typeof reply.body === 'string' ? 'text/plain; charset=utf-8' : 'application/json'
   response.writeHead(reply.status ?? 200, {
     'content-type': reply.type ?? fallback,
     'content-length': Buffer.byteLength(text),
     'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
     connection: 'close',
     ...reply.headers,
   })
-  response.end(text)
+  return text
 }
 
-function sendError(response: ServerResponse, error: unknown): void {
-  if (response.headersSent) {
+/** Answers with an error; never throws, for nobody is left who could hear it. */
+async function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): Promise<void> {
+  try {
+    if (response.headersSent) throw new Error('the reply broke off', { cause: error })
+    response.write(writeReply(response, errorReply(error)))
+    await discardBody(request, discardBytesMax)
+    response.end()
+  } catch (cause) {
+    if (!request.destroyed) log(`http: ${describe(cause)}`)
     response.destroy()
-    return
   }
-  if (error instanceof HttpError) {
-    send(response, { status: error.status, body: { error: error.message, hint: error.hint } })
-    return
-  }
-  log(`http: ${String(error)}`)
-  send(response, { status: 500, body: { error: 'internal error', hint: 'the log of the agent says more' } })
+}
+
+function errorReply(error: unknown): Reply {
+  if (error instanceof HttpError)
+    return {
+      status: error.status,
+      body: { error: error.message, hint: error.hint },
+      headers: error.headers,
+    }
+  log(`http: ${describe(error)}`)
+  return { status: 500, body: { error: 'internal error', hint: 'the log of the agent says more' } }
 }

@@ -50,33 +50,34 @@ async function welcome(machine: Machine, manifests: readonly Manifest[]): Promis
  * its secret. Undefined for a header that is not ours or was changed: nothing is formatted, nothing starts.
  */
 async function wake(machine: Machine, manifests: readonly Manifest[]): Promise<Node | undefined> {
+  const tokens = await readTokens(machine).catch((cause: unknown) => {
+    refuse(machine, cause)
+  })
+  if (tokens === undefined) return undefined
+  const { record, escrow } = tokens
+  const node = newNode(machine, record)
+  onPowerButton(() => {
+    node.stop('power-off')
+  })
   const opened = Promise.withResolvers<undefined>()
-  try {
-    const { record, escrow } = await readTokens(machine)
-    const node = newNode(machine, record)
-    onPowerButton(() => {
-      node.stop('power-off')
-    })
-    node.unlock = unlockDesk({
-      record,
-      escrow,
-      open: async (secret, number) => {
-        await openData(node, secret, number)
-        opened.resolve(undefined)
-      },
-    })
-    await openToPeers(node, manifests)
-    await serveCommands(node)
-    machine.state.become('locked', 'its owner: orama node unlock')
-    await rearmEntry(machine)
-    await opened.promise
-    return node
-  } catch (cause) {
-    log(`data: refused: ${describe(cause)}`)
-    machine.state.become('locked', `an operator: ${describe(cause)}`)
-    onPowerButton(() => void shutDown(machine, undefined, 'power-off'))
-    return undefined
+  const open = async (secret: Buffer, orderNumber: number) => {
+    await openData(node, secret, orderNumber)
+    opened.resolve(undefined)
   }
+  node.unlock = unlockDesk({ record, escrow, open })
+  await openToPeers(node, manifests)
+  await serveCommands(node)
+  machine.state.become('locked', 'its owner: orama node unlock')
+  await rearmEntry(machine)
+  await opened.promise
+  return node
+}
+
+/** Waits for people: starting again would change nothing. */
+function refuse(machine: Machine, cause: unknown): void {
+  log(`data: refused: ${describe(cause)}`)
+  machine.state.become('locked', `an operator: ${describe(cause)}`)
+  onPowerButton(() => void shutDown(machine, undefined, 'power-off'))
 }
 
 function newNode(machine: Machine, record: NodeRecord): Node {

@@ -19,7 +19,8 @@ export async function closeFirewall(machine: Machine): Promise<void> {
 /** The rules before enrollment or before WireGuard is up. */
 export function publicSide(machine: Machine): FirewallState {
   return {
-    enrollmentOpen: machine.data?.kind === 'blank' || machine.data?.kind === 'pending',
+    // Also where nobody can be enrolled: port 9999 then says why.
+    enrollmentOpen: known(machine, 'data').kind !== 'enrolled',
     dhcp: staticNetwork(machine) === undefined,
     outsideTcp: [],
     services: [],

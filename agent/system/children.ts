@@ -55,7 +55,8 @@ export function startReaper(): Reaper {
 }
 
 function reapOrphans(): ExitStatus[] {
-  const pids = readFileSync('/proc/1/task/1/children', 'utf8').trim().split(' ')
+  const self = process.pid
+  const pids = readFileSync(`/proc/${self}/task/${self}/children`, 'utf8').trim().split(' ')
   const foreign = pids.filter(text => text !== '' && !ofLibuv.has(Number(text)))
   return foreign.flatMap(text => {
     try {

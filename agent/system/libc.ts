@@ -1,4 +1,5 @@
 import { dlopen, getInt32 } from 'node:ffi'
+import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
 
 /**
@@ -43,11 +44,17 @@ function libc(): ReturnType<typeof load> {
 export class SystemCallError extends Error {
   readonly code: string
   constructor(call: string, errno: number) {
-    const code = getSystemErrorName(-errno)
+    const code = errorName(errno)
     super(`${call}: ${code}`)
     this.name = 'SystemCallError'
     this.code = code
   }
+}
+
+/** libuv names only the errors that it knows itself: ECHILD is none of them. */
+function errorName(errno: number): string {
+  const [name] = Object.entries(constants.errno).find(([, number]) => number === errno) ?? []
+  return name ?? getSystemErrorName(-errno)
 }
 
 function check(result: number | bigint, call: string): number {

@@ -1,28 +1,45 @@
+import { inspect } from 'node:util'
+
 /** One line of the agent's own log: where it goes is decided by the sinks, console and log file. */
 export type LogSink = (line: string) => void
 
 const linesKept = 1000
+const lineCharactersMax = 4096
 const recent: string[] = []
 const sinks = new Set<LogSink>()
 
 /** Writes one line, with the seconds since the kernel started, to every sink; keeps the last 1,000. */
 export function log(message: string): void {
-  for (const part of message.split('\n')) {
-    const line = `[${uptimeS().toFixed(3).padStart(9)}] ${part}`
-    recent.push(line)
-    for (const sink of sinks) sink(line)
-  }
-  if (recent.length > linesKept) recent.splice(0, recent.length - linesKept)
+  for (const line of store(message)) for (const sink of sinks) sink(line)
 }
 
 /** Writes a line to the consoles as it is. Not kept: what only who stands there may see is not in the log. */
 export function announce(line: string): void {
-  for (const sink of sinks) sink(line)
+  for (const sink of sinks) sink(printable(line))
 }
 
 /** Keeps a line without showing it. */
 export function keep(message: string): void {
-  recent.push(`[${uptimeS().toFixed(3).padStart(9)}] ${message}`)
+  store(message)
+}
+
+function store(message: string): readonly string[] {
+  const time = `[${uptimeS().toFixed(3).padStart(9)}]`
+  const lines = message.split('\n').map(part => `${time} ${printable(part)}`)
+  recent.push(...lines)
+  if (recent.length > linesKept) recent.splice(0, recent.length - linesKept)
+  return lines
+}
+
+/**
+ * Some of what is logged comes from strangers and from files that anybody can write: without this a carriage
+ * return or an escape sequence could forge a line of the console, such as the claim word.
+ */
+function printable(text: string): string {
+  return text
+    .slice(0, lineCharactersMax)
+    .replaceAll('\t', ' ')
+    .replace(/\p{Cc}/gu, '?')
 }
 
 /** Adds a sink and returns the function that takes it away again. */
@@ -43,11 +60,11 @@ export function tolerate(what: string): (cause: unknown) => void {
   }
 }
 
-/** The messages of an error and its causes in one line, without stacks. */
+/** The messages of an error and its causes in one line, without stacks. Never throws itself. */
 export function describe(error: unknown): string {
   const parts: string[] = []
   for (let e = error; e !== undefined && parts.length < 8; e = e instanceof Error ? e.cause : undefined)
-    parts.push(e instanceof Error ? e.message : JSON.stringify(e))
+    parts.push(e instanceof Error ? e.message || e.name : inspect(e, { depth: 2, breakLength: Infinity }))
   return parts.join(': ')
 }
 

@@ -15,7 +15,7 @@ const status = {
   secureBoot: true,
   watchdog: 'soft',
   uptimeS: 12.5,
-  rootProcesses: [],
+  rootProcesses: ['nft'],
   lastPanic: 'oops',
   services: { rqlite: { state: 'ready', since: '2026-11-21T08:00:00Z', restarts: 2, lastExit: 'status 1' } },
 }
@@ -42,6 +42,7 @@ t.test('status shows what people want to know, and sends the token', async t => 
     'last panic',
     'service rqlite',
     '2 restarts',
+    'the agent, nft',
   ])
     t.match(ran.out, text)
   t.equal(node.requests.at(-1)?.authorization, `Bearer ${agentToken}`)

@@ -43,6 +43,11 @@ const contained: readonly (readonly [string, Partial<Layout>, string])[] = [
     '-fw_cfg name=opt/orama.fault,string=exit@a,,b',
   ],
   ['a path with a comma', { monitorSocket: '/a,b' }, 'path=/a,,b'],
+  [
+    'writes as the guest made them, where they are logged',
+    { disk: { file: '/d', format: 'raw', writeLog: '/l' } },
+    '-global virtio-blk-pci.request-merging=off',
+  ],
   ['what the caller adds, last', { extra: ['-S'] }, '-nic none -S'],
   [
     'Secure Boot firmware',

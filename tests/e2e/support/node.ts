@@ -11,7 +11,7 @@ import { testFolder } from './folder.ts'
 import { keepOnFailure, type Test } from './keep.ts'
 
 export const diskBytes = 4 * 1024 ** 3
-const passphrase = 'a passphrase for tests'
+export const passphrase = 'a passphrase for tests'
 
 /** How long an emulated machine may take from power-on to a state. */
 export const bootMs = 120_000
@@ -49,7 +49,8 @@ export async function makeSite(t: Test, image: string): Promise<Site> {
   return { folder, network, port, disk, boot, orama: operatorOf(network, folder) }
 }
 
-function operatorOf(network: Network, folder: string): Site['orama'] {
+/** The `orama` command of somebody whose configuration lies in `folder`; it runs beside the node. */
+export function operatorOf(network: Network, folder: string): Site['orama'] {
   const program = join(import.meta.dirname, '../../../bin/orama')
   return async (...args) => {
     const withWallet = args.some(a => ['new', 'address', 'enroll', 'unlock'].includes(a))
@@ -83,14 +84,15 @@ export async function readConsole(machine: Machine): Promise<Shown> {
 
 /** Makes the wallet, enrolls the node as genesis and brings up the operator's WireGuard. Throws where that fails. */
 export async function enroll(site: Site, machine: Machine): Promise<WireguardPeer> {
-  const { code, claim } = await readConsole(machine)
+  const shown = await readConsole(machine)
   must(await site.orama('wallet', 'new'))
-  must(
-    await site.orama(
-      ...['node', 'enroll', '--genesis', '--node-ip', site.port.address, '--code', code, '--claim', claim],
-    ),
-  )
+  must(await site.orama(...enrollment(site, shown)))
   return connect(site)
+}
+
+/** The command that enrolls the site's node as genesis with what stands on its console. */
+export function enrollment({ port }: Site, { code, claim }: Shown): string[] {
+  return ['node', 'enroll', '--genesis', '--node-ip', port.address, '--code', code, '--claim', claim]
 }
 
 /** Brings up the operator's WireGuard with what the CLI says. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
-import { ownChild } from '../system/children.ts'
-import { log } from '../system/log.ts'
+import { ownChild } from './children.ts'
+import { log } from './log.ts'
 
 export type LaunchOptions = {
   /** Is given standard output and error; they outlive the launcher, whose child inherits them. */
@@ -12,8 +12,8 @@ export type LaunchOptions = {
 export type Launch = (program: string, args: readonly string[], options: LaunchOptions) => Promise<void>
 
 /**
- * Unlike `run` of system/run.ts, it does not wait for the end of the output: that is the service's. The streams
- * are sockets which the agent reads always, so a service never waits for a reader that is gone.
+ * Unlike `run` (run.ts), it does not wait for the end of the output: that is the service's. The streams are
+ * sockets which the agent reads always, so a service never waits for a reader that is gone.
  */
 export const launch: Launch = (program, args, options) => {
   log(`$ ${[program, ...args].join(' ')}`)

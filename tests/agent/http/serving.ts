@@ -1,0 +1,83 @@
+import { once } from 'node:events'
+import {
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+} from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import type { Test } from 'tap'
+import { HttpError } from '../../../agent/http/error.ts'
+import { closeHttp, type Listener, type Routes, serveHttp } from '../../../agent/http/server.ts'
+
+export type Serving = { readonly server: Server; readonly port: number }
+
+export async function serving(t: Test, routes: Routes, more: Pick<Listener, 'guard'> = {}): Promise<Serving> {
+  const server = await serveHttp({ address: '127.0.0.1', port: 0, routes, ...more })
+  t.teardown(() => closeHttp(server))
+  return { server, port: (server.address() as AddressInfo).port }
+}
+
+export type Answer = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string }
+
+export async function ask(
+  port: number,
+  [method, path]: readonly [string, string],
+  body: string | Buffer = '',
+): Promise<Answer> {
+  const request = httpRequest({ port, host: '127.0.0.1', method, path, agent: false })
+  const answered = once(request, 'response')
+  request.end(body)
+  const [response] = (await answered) as [IncomingMessage]
+  return { status: response.statusCode ?? 0, headers: response.headers, body: await text(response) }
+}
+
+/** Sends bytes as they are and returns all that came back until the server closed. */
+export async function raw(port: number, bytes: string): Promise<string> {
+  const socket = await dial(port)
+  socket.write(bytes, 'latin1')
+  return received(socket)
+}
+
+export async function dial(port: number, localAddress = '127.0.0.1'): Promise<Socket> {
+  const socket = connect({ port, host: '127.0.0.1', localAddress })
+  socket.on('error', () => undefined)
+  await once(socket, 'connect')
+  return socket
+}
+
+export async function received(socket: Socket): Promise<string> {
+  let all = ''
+  socket.on('data', data => (all += data.toString('latin1')))
+  await new Promise(resolve => socket.once('close', resolve))
+  return all
+}
+
+export const bodyBytesMax = 1000
+export const routes: Routes = {
+  'GET /': { handle: () => ({ body: 'hello' }) },
+  'GET /json': { handle: ({ url }) => ({ body: { asked: url.search } }) },
+  'POST /echo': { bodyBytesMax, handle: ({ body }) => ({ body: body.toString() }) },
+  'GET /refused': {
+    handle: () => {
+      throw new HttpError(418, 'no', 'tea only')
+    },
+  },
+  'GET /broken': { handle: () => Promise.reject(new Error('a path: /secret')) },
+  'GET /stream': {
+    handle: () => ({ body: 'not streamed' }),
+    stream: async (_, response) => {
+      response.writeHead(200).end('streamed')
+      return Promise.resolve(true)
+    },
+  },
+  'GET /torn': {
+    handle: () => ({ body: '' }),
+    stream: async (_, response) => {
+      response.writeHead(200, { 'content-length': 10 })
+      response.write('half')
+      return Promise.reject(new Error('torn'))
+    },
+  },
+}

@@ -1,0 +1,95 @@
+import { join } from 'node:path'
+import t from 'tap'
+import { backupSectors, primarySectors, sectorBytes } from '../../../agent/disk/gpt.ts'
+import type { WriteEntry } from '../../../qemu/write-log.ts'
+import { testImage } from '../support/image.ts'
+import { diskBytes } from '../support/node.ts'
+import { overlap, partitionFile, type PartitionFile } from '../support/partition-file.ts'
+import { tableOf, type Range } from '../support/raw-disk.ts'
+import { judgePartition, recordEnrollment, type Verdict } from '../support/recording.ts'
+
+const mib = 1024 * 1024
+// Where the verdict on a data partition comes from: the header with its keyslots, and marks of others at the end.
+const headBytes = 24 * mib
+const tailBytes = mib
+
+t.test('the power is cut at any write of an enrollment', async t => {
+  const recording = await recordEnrollment(t, await testImage('ordinary'))
+  const { site, data } = recording
+  await using replay = await recording.replay('replay')
+  const partition = await partitionFile(replay.disk, join(site.folder, 'data.img'), data)
+  const verdicts = [await judgePartition(recording, partition.file)]
+  const tables = new Set<string>()
+  const bad: string[] = []
+  let judged = 1
+
+  const judge = async (what: string) => {
+    const verdict = await judgePartition(recording, partition.file)
+    judged++
+    if (!['blank', 'pending', 'enrolled'].includes(verdict.kind)) bad.push(`${what}: ${describe(verdict)}`)
+    if (verdict.kind !== verdicts.at(-1)?.kind) verdicts.push(verdict)
+  }
+  for (let count = 1; count <= replay.count; count++) {
+    const entry = await replay.advance(count)
+    if (entry === undefined || !changes(entry)) continue
+    if (placesOf(tablePlaces, entry)) tables.add(await describeTable(replay.disk.file))
+    if (!placesOf(verdictPlaces(data), entry)) await partition.follow(entry)
+    else {
+      await followHalf(partition, entry)
+      await judge(`half of write ${count}`)
+      await partition.follow(entry)
+      await judge(`write ${count}`)
+    }
+  }
+
+  t.comment(`${replay.count} writes, discards and flushes; ${judged} states of the header judged`)
+  await t.test('the data partition is blank or pending, or enrolled and opens with the escrow', async t => {
+    t.same(bad, [])
+    t.same(
+      verdicts.map(({ kind }) => kind),
+      ['blank', 'pending', 'enrolled'],
+    )
+  })
+  await t.test('the partition table can be read, with all its partitions', async t => {
+    t.same([...tables], ['esp rootfs-A rootfs-B data'])
+  })
+})
+
+function changes({ kind, bytes }: WriteEntry): boolean {
+  return (kind === 'write' || kind === 'discard') && bytes > 0
+}
+
+function verdictPlaces({ offset, bytes }: Range): Range[] {
+  return [
+    { offset, bytes: headBytes },
+    { offset: offset + bytes - tailBytes, bytes: tailBytes },
+  ]
+}
+
+const tablePlaces: readonly Range[] = [
+  { offset: 0, bytes: primarySectors * sectorBytes },
+  { offset: diskBytes - backupSectors * sectorBytes, bytes: backupSectors * sectorBytes },
+]
+
+function placesOf(places: readonly Range[], entry: WriteEntry): boolean {
+  return places.some(place => overlap(place, entry).bytes > 0)
+}
+
+/** A write of several sectors that the power cut tore in the middle. */
+async function followHalf(partition: PartitionFile, { offset, bytes }: WriteEntry): Promise<void> {
+  const half = Math.floor(bytes / sectorBytes / 2) * sectorBytes
+  await partition.follow({ offset, bytes: half })
+}
+
+async function describeTable(file: string): Promise<string> {
+  try {
+    const { table } = await tableOf({ file, format: 'raw' })
+    return table.partitions.map(partition => partition?.label ?? '').join(' ')
+  } catch (error) {
+    return String(error)
+  }
+}
+
+function describe({ kind, why }: Verdict): string {
+  return why === '' ? kind : `${kind}: ${why}`
+}

@@ -1,0 +1,103 @@
+import { createSocket } from 'node:dgram'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Site } from './node.ts'
+
+/** What a captured Ethernet frame was; ports only for TCP and UDP. */
+export type Packet = {
+  readonly fromMac: string
+  readonly protocol: 'arp' | 'icmp' | 'tcp' | 'udp' | 'other'
+  readonly from: string
+  readonly to: string
+  readonly fromPort: number
+  readonly toPort: number
+  /** Of the whole frame. */
+  readonly bytes: number
+}
+
+export type Capture = {
+  /** Ends the capture; everything that crossed the network before the call is in it. */
+  readonly stop: () => Promise<readonly Packet[]>
+}
+
+const stopMs = 30_000
+const pollMs = 50
+// Large enough for as many packets as a machine has ports, however late they are fetched.
+const bufferKib = 65_536
+const lastPort = 9
+const lastBytes = 777
+
+/** Starts to record all packets of the site's network. */
+export async function startCapture(site: Site, name: string): Promise<Capture> {
+  const file = join(site.folder, `${name}.pcap`)
+  const tcpdump = await site.network.capture(file, ['--immediate-mode', '-B', String(bufferKib)])
+  const isLast = ({ protocol, toPort, bytes }: Packet) =>
+    protocol === 'udp' && toPort === lastPort && bytes > lastBytes
+  const stop = async () => {
+    // tcpdump drops what it has not fetched yet when it is told to end: so first a packet that is known has to come.
+    await sendLast(site)
+    const endsMs = Date.now() + stopMs
+    while (!(await readPackets(file)).some(isLast)) {
+      if (Date.now() > endsMs) throw new Error(`Waited ${stopMs} ms in vain for the last packet in '${file}'`)
+      await sleep(pollMs)
+    }
+    await tcpdump.stop()
+    return (await readPackets(file)).filter(packet => !isLast(packet))
+  }
+  return { stop }
+}
+
+async function sendLast({ network, port }: Site): Promise<void> {
+  const inside = await network.namespace.enter()
+  const socket = createSocket('udp4')
+  try {
+    await new Promise(resolve => {
+      socket.send(Buffer.alloc(lastBytes), lastPort, port.address, resolve)
+    })
+  } finally {
+    socket.close()
+    await inside[Symbol.asyncDispose]()
+  }
+}
+
+const fileHeaderBytes = 24
+const recordHeaderBytes = 16
+const littleEndianMagic = 0xa1b2c3d4
+
+/** All whole packets of a file that may still grow: pcap as tcpdump writes it here (pcap-savefile(5)), of Ethernet. */
+async function readPackets(path: string): Promise<Packet[]> {
+  const file = await readFile(path)
+  if (file.length < fileHeaderBytes) return []
+  if (file.readUInt32LE(0) !== littleEndianMagic || file.readUInt32LE(20) !== 1)
+    throw new SyntaxError(`Cannot read '${path}': not a capture of Ethernet in this byte order`)
+  const packets: Packet[] = []
+  for (let at = fileHeaderBytes; at + recordHeaderBytes <= file.length;) {
+    const bytes = file.readUInt32LE(at + 8)
+    if (at + recordHeaderBytes + bytes > file.length) break
+    packets.push(parseFrame(file.subarray(at + recordHeaderBytes, at + recordHeaderBytes + bytes)))
+    at += recordHeaderBytes + bytes
+  }
+  return packets
+}
+
+const protocols: Readonly<Record<number, Packet['protocol']>> = { 1: 'icmp', 6: 'tcp', 17: 'udp' }
+
+function parseFrame(frame: Buffer): Packet {
+  const mac = [...frame.subarray(6, 12)].map(byte => byte.toString(16).padStart(2, '0')).join(':')
+  const base = { fromMac: mac, from: '', to: '', fromPort: 0, toPort: 0, bytes: frame.length }
+  const type = frame.readUInt16BE(12)
+  if (type === 0x0806) return { ...base, protocol: 'arp' }
+  if (type !== 0x0800) return { ...base, protocol: 'other' }
+  const ip = frame.subarray(14)
+  const protocol = protocols[ip.readUInt8(9)] ?? 'other'
+  const addresses = { from: addressAt(ip, 12), to: addressAt(ip, 16) }
+  if (protocol !== 'tcp' && protocol !== 'udp') return { ...base, ...addresses, protocol }
+  const inner = ip.subarray((ip.readUInt8(0) & 15) * 4)
+  const ports = { fromPort: inner.readUInt16BE(0), toPort: inner.readUInt16BE(2) }
+  return { ...base, ...addresses, ...ports, protocol }
+}
+
+function addressAt(ip: Buffer, at: number): string {
+  return [...ip.subarray(at, at + 4)].join('.')
+}
