@@ -6,7 +6,6 @@ import { helloHash, nodeIdOf } from '../../protocol/hello.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import { lend, secretBuffer } from '../../protocol/secret.ts'
 import type { Accepted } from './judge.ts'
-import type { Session } from './session.ts'
 import { faultPoint } from '../system/faults.ts'
 import { commitEnrollment } from '../unlock/commit.ts'
 import type { NodeVolume, World } from '../unlock/open.ts'
@@ -18,9 +17,8 @@ import type { NodeVolume, World } from '../unlock/open.ts'
 export async function commitAccepted(
   on: { readonly world: World; readonly volume: NodeVolume },
   accepted: Accepted,
-  session: Session,
 ): Promise<NodeRecord> {
-  const record = newRecord(accepted, session)
+  const record = newRecord(accepted)
   await faultPoint('commit')
   return lend(randomFillSync(secretBuffer(32)), async secret => {
     const escrow = sealEscrow(secret, accepted.grant.ownerPublicKey, {
@@ -38,8 +36,8 @@ export async function commitAccepted(
   })
 }
 
-function newRecord(accepted: Accepted, session: Session): NodeRecord {
-  const { config, grant, completion } = accepted
+function newRecord(accepted: Accepted): NodeRecord {
+  const { config, grant, completion, session } = accepted
   return {
     v: 1,
     revision: 1,

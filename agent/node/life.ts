@@ -12,6 +12,7 @@ import { reboot, setHostname } from '../system/libc.ts'
 import { onPowerButton } from '../system/power-button.ts'
 import { describe, log, tolerate } from '../system/log.ts'
 import { run } from '../system/run.ts'
+import { checkUnchanged } from '../unlock/check.ts'
 import { updateRecord } from '../unlock/commit.ts'
 import { withHeader } from '../unlock/header-file.ts'
 import { abandon, openNode } from '../unlock/open.ts'
@@ -102,6 +103,7 @@ async function openData(node: Node, secret: Buffer, orderNumber: number): Promis
   const { record } = await openNode(world, volume, secret)
   log(`unlock: secret received to data mounted: ${(performance.now() - started).toFixed(0)} ms`)
   try {
+    checkUnchanged(record, node.record)
     const next = { ...record, revision: record.revision + 1, lastOrder: orderNumber }
     node.record = (await updateRecord(world, volume, next)).record
   } catch (cause) {

@@ -135,15 +135,14 @@ async function carryOut(node: Node, { action, service }: Command): Promise<objec
       `'${action}' needs an order signed by the owner`,
       'this version does not carry it out',
     )
-  if (['restart', 'stop', 'start'].includes(action) && service === undefined)
-    throw new HttpError(400, `'${action}' needs a service`, 'send {"action":…,"service":…}')
-  try {
-    return await act(node, service ?? '')
-  } catch (cause) {
-    if (cause instanceof RangeError)
-      throw new HttpError(404, cause.message, 'GET /v1/agent/status lists them')
-    throw cause
-  }
+  if (['restart', 'stop', 'start'].includes(action)) checkService(node, service)
+  return act(node, service ?? '')
+}
+
+function checkService(node: Node, service: string | undefined): void {
+  if (service === undefined) throw new HttpError(400, 'which service?', 'send {"action":…,"service":…}')
+  const names = Object.keys(supervisorOf(node).status())
+  if (!names.includes(service)) throw new HttpError(404, 'no such service', `there are: ${names.join(', ')}`)
 }
 
 function supervisorOf(node: Node) {

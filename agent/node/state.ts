@@ -4,6 +4,8 @@ import { announce, keep } from '../system/log.ts'
 /** What the node is doing, since when (Unix milliseconds) and what it waits for. */
 export type State = { readonly name: NodeState; readonly sinceMs: number; readonly waitingFor?: string }
 
+const waitingForMax = 300
+
 export type StateHolder = {
   readonly current: () => State
   /** Changes the state; every change is one console line `STATE <name>`, which outside harnesses read. */
@@ -14,7 +16,9 @@ export function holdState(): StateHolder {
   let state: State = { name: 'starting', sinceMs: Date.now() }
   return {
     current: () => state,
-    become: (name, waitingFor) => {
+    become: (name, reason) => {
+      // Readers of status take no longer one.
+      const waitingFor = reason?.slice(0, waitingForMax)
       state = { name, sinceMs: Date.now(), ...(waitingFor === undefined ? {} : { waitingFor }) }
       announce(`STATE ${name}`)
       keep(`state ${name}${waitingFor === undefined ? '' : `: waiting for ${waitingFor}`}`)

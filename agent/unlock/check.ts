@@ -1,4 +1,5 @@
-import { checkRecord, type SignedRecord } from '../../protocol/record.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { checkRecord, type NodeRecord, type SignedRecord } from '../../protocol/record.ts'
 import type { Store } from './record-store.ts'
 
 /** Which of the stored records the token holds. */
@@ -17,6 +18,14 @@ export function checkToken(token: SignedRecord, store: Store, key: Buffer): Stan
   if (is.revision < should.revision) throw refusal(`revision ${is.revision} is older than ${should.revision}`)
   if (is.owner !== should.owner) throw refusal('its owner is another')
   throw refusal(`revision ${is.revision} is not what was written`)
+}
+
+/**
+ * The record that has been checked has to be the one that the node has worked with since its boot: peers and
+ * agent token of an altered one would otherwise outlive the moment at which the disk is put right again.
+ */
+export function checkUnchanged(checked: NodeRecord, used: NodeRecord): void {
+  if (!isDeepStrictEqual(checked, used)) throw refusal('it has changed since this boot; start the node again')
 }
 
 function refusal(reason: string): Error {

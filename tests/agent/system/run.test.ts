@@ -62,7 +62,7 @@ t.test('run() tells of a program that is not there', async t => {
 t.test('run() ends a program that takes too long', async t => {
   const options = { timeoutMs: 20 }
   await t.rejects(run('sleep', ['60'], options), { status: null, message: /no end within 20 ms/ })
-  await t.rejects(run('sh', sh('trap "" TERM INT HUP; sleep 60'), options), { message: /no end within/ })
+  await t.rejects(run('sh', sh('trap "" TERM INT HUP; exec sleep 60'), options), { message: /no end within/ })
 })
 
 t.test('run() does not wait for a grandchild that holds the output open', async t => {

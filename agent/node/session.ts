@@ -1,0 +1,82 @@
+import { qrLines } from '../enroll/qr.ts'
+import { endSession, newSession, type Session } from '../enroll/session.ts'
+import { bootTimeMs } from '../system/libc.ts'
+import { addLogSink, announce, tolerate } from '../system/log.ts'
+import { known, type Machine } from './machine.ts'
+
+const lookMs = 1000
+const clockJumpMs = 30_000
+/** So many lines of log push what a person has to read off a screen. */
+const screenLines = 15
+
+export type SessionKeeper = {
+  readonly current: () => Session
+  /** Ends the renewal and wipes the keys. */
+  readonly end: () => void
+}
+
+/** Holds the session of a blank node: renews it when it is over, and shows it again when the log has hidden it. */
+export async function keepSession(machine: Machine, port: number): Promise<SessionKeeper> {
+  let session = await freshSession(machine)
+  let hiding = 0
+  let renewing = false
+  const show = () => {
+    showSession(machine, session, port)
+    hiding = 0
+  }
+  const removeSink = addLogSink(() => (hiding += 1))
+  const renew = async () => {
+    const next = await freshSession(machine)
+    // An enrollment may have begun meanwhile; it needs the keys of its session.
+    if (!isWaiting(machine)) {
+      endSession(next)
+      return
+    }
+    const old = session
+    session = next
+    endSession(old)
+    show()
+  }
+  const timer = setInterval(() => {
+    if (!isWaiting(machine) || renewing) return
+    if (!isOver(session)) {
+      if (hiding >= screenLines) show()
+      return
+    }
+    renewing = true
+    void renew()
+      .catch(tolerate('new enrollment code'))
+      .finally(() => (renewing = false))
+  }, lookMs)
+  show()
+  const end = () => {
+    clearInterval(timer)
+    removeSink()
+    endSession(session)
+  }
+  return { current: () => session, end }
+}
+
+function isWaiting(machine: Machine): boolean {
+  return machine.state.current().name === 'blank'
+}
+
+/** Its 15 minutes are over, or the clock was set since: then its hello names a time that is not meant. */
+function isOver(session: Session): boolean {
+  const leftMs = session.endsMs - bootTimeMs()
+  const shownMs = Date.parse(session.hello.expires) - Date.now()
+  return leftMs <= 0 || Math.abs(leftMs - shownMs) > clockJumpMs
+}
+
+function freshSession(machine: Machine): Promise<Session> {
+  return newSession({ version: known(machine, 'image').version, nowMs: Date.now(), bootMs: bootTimeMs() })
+}
+
+/** What a person at the console needs. Code and claim word are lines that outside harnesses read. */
+function showSession(machine: Machine, session: Session, port: number): void {
+  const url = `http://${machine.address ?? '<no address yet>'}:${port}/`
+  if (machine.address !== undefined) for (const line of qrLines(url)) announce(line)
+  announce(`ENROLLMENT CODE: ${session.code}`)
+  announce(`CLAIM WORD: ${session.claim}`)
+  announce(`valid until ${session.hello.expires}; ${url}`)
+}
