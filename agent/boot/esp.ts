@@ -38,8 +38,11 @@ export async function readOperatorText(folder: string): Promise<string | undefin
   }
 }
 
-/** Boot entries that are counted: os-a+2-1.efi has two tries left and one behind it. */
-const counted = /^(os-[ab])\+\d-\d\.efi$/
+/**
+ * Boot entries that are counted: os-a+2-1.efi has two tries left and one behind it. systemd-boot goes on counting
+ * an entry that is alone, so ten boots that were cut off make it os-a+0-10.efi.
+ */
+const counted = /^(os-[ab])\+\d-\d{1,9}\.efi$/
 
 /**
  * Gives the entry that was booted its three tries back: os-a+2-1.efi → os-a+3-0.efi. `bootedPath` has the name

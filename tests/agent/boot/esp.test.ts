@@ -17,7 +17,7 @@ async function after(t: Test, names: readonly string[], booted: string): Promise
 }
 
 for (const slot of ['a', 'b'])
-  for (const counters of ['3-0', '2-1', '1-2', '0-3', '0-4', '0-9'])
+  for (const counters of ['3-0', '2-1', '1-2', '0-3', '0-4', '0-9', '0-10', '0-12345'])
     t.test(`os-${slot}+${counters} gets its tries back, the other slot keeps its own`, async t => {
       const name = `os-${slot}+${counters}.efi`
       const other = `os-${slot === 'a' ? 'b' : 'a'}+1-2.efi`
@@ -29,7 +29,7 @@ const left = [
   ['another name', '/EFI/Linux/debian+2-1.efi'],
   ['a name without counters', '/EFI/Linux/os-a.efi'],
   ['one counter', '/EFI/Linux/os-a+2.efi'],
-  ['counters of two digits', '/EFI/Linux/os-a+02-10.efi'],
+  ['tries left of two digits', '/EFI/Linux/os-a+02-10.efi'],
   ['no end', '/EFI/Linux/os-a+2-1'],
   ['another end', '/EFI/Linux/os-a+2-1.efi.bad'],
   ['a beginning', '/EFI/Linux/xos-a+2-1.efi'],

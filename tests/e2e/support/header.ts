@@ -12,7 +12,9 @@ import { run } from '../../../agent/system/run.ts'
 import { checkLuksHeader, type LuksHeader } from '../../../agent/unlock/luks-header.ts'
 import { escrowToken, nodeToken, readEscrowToken, readNodeToken } from '../../../agent/unlock/tokens.ts'
 import { formatVolume, writeToken } from '../../../agent/unlock/volume.ts'
+import { toBase64url } from '../../../protocol/fields.ts'
 import type { NodeRecord } from '../../../protocol/record.ts'
+import { addressOf, publicKeyOf } from '../../../protocol/wallet.ts'
 import type { Disk } from '../../../qemu/disk.ts'
 import { blankFile, withMetadata } from '../../agent/unlock/luks-samples.ts'
 import { partitionOf, readAt, writeAt } from './raw-disk.ts'
@@ -50,6 +52,24 @@ export function editHeader(header: Header, edit: Parameters<typeof withMetadata>
 /** Another header whose token `orama-node` tells something else, under its old MAC. */
 export function editRecord(header: Header, change: Partial<NodeRecord>): Header {
   return editHeader(header, metadata => Object.assign(metadata['tokens']?.['0']?.['record'] ?? {}, change))
+}
+
+/** Another owner, whose private key is known to whoever wrote him into the header. */
+export function ownerOf(privateKey: Uint8Array): Pick<NodeRecord, 'owner' | 'ownerPublicKey'> {
+  const publicKey = publicKeyOf(privateKey)
+  return { owner: addressOf(publicKey), ownerPublicKey: toBase64url(publicKey) }
+}
+
+/** The cipher that encrypts nothing, for all that is written from now on. */
+export function withNullCipher(header: Header): Header {
+  const nothing = { encryption: 'cipher_null-ecb' }
+  return editHeader(header, ({ segments }) => Object.assign(segments?.['0'] ?? {}, nothing))
+}
+
+/** The mark of a reencryption that was cut off, and that whoever opens the volume next has to go on with. */
+export function inReencryption(header: Header): Header {
+  const requirements = { mandatory: ['online-reencrypt-v2'] }
+  return editHeader(header, ({ config }) => Object.assign(config ?? {}, { requirements }))
 }
 
 /** A header of the same form with a secret, a UUID and tokens of its own: that of another node of the same owner. */
