@@ -18,13 +18,21 @@ export async function makeFs(run: Run, device: string): Promise<void> {
  * safe to. Throws ProgramError where that does not suffice.
  */
 export async function checkFs(run: Run, device: string): Promise<void> {
-  if ((await readSuperblock(device)).clean) return
+  if (await isClean(device)) return
   try {
     await run('e2fsck', ['-p', device], { timeoutMs: slowMs })
   } catch (error) {
     // Status 1: errors were found and corrected.
     if (!(error instanceof ProgramError) || error.status !== 1) throw error
   }
+}
+
+/** A superblock that cannot be read is no clean one: e2fsck finds the others. */
+async function isClean(device: string): Promise<boolean> {
+  return readSuperblock(device).then(
+    ({ clean }) => clean,
+    () => false,
+  )
 }
 
 /** Lets the mounted file system fill its device, where the device has become larger. */

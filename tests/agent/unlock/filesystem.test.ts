@@ -22,6 +22,13 @@ t.test('checkFs() goes on after errors that could be corrected', async t => {
   await run('debugfs', ['-w', '-R', 'set_super_value free_blocks_count 7', path])
   await run('debugfs', ['-w', '-R', 'set_super_value state 2', path])
   await t.resolves(checkFs(run, path))
+  t.match(await run('dumpe2fs', ['-h', path]), /Filesystem state: +clean\n/)
+})
+
+t.test('checkFs() starts nothing where the file system was closed in order', async t => {
+  const path = await blankFile(t.testdir())
+  await makeFs(run, path)
+  await checkFs(() => t.fail('a program was started') as never, path)
 })
 
 t.test('checkFs() throws where there is no file system', async t => {

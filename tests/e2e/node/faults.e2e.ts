@@ -25,7 +25,7 @@ t.test('an agent that hangs, and an enrollment that is cut off', async t => {
   const disk = await rawDisk(site, image)
 
   await t.test('a busy event loop is ended by the watchdog, which resets the machine', async t => {
-    const machine = await site.boot({ disk, name: 'hang', fwCfg: fault('hang@network') })
+    await using machine = await site.boot({ disk, name: 'hang', fwCfg: fault('hang@network') })
     await machine.console.waitFor('fault: hang@network', bootMs)
     await machine.console.waitForBoot(2, hangMs)
     t.match(
@@ -37,7 +37,7 @@ t.test('an agent that hangs, and an enrollment that is cut off', async t => {
   })
 
   await t.test('power is cut in an enrollment, before anything is written', async t => {
-    const machine = await site.boot({ disk, name: 'stop', fwCfg: fault('stop@commit') })
+    await using machine = await site.boot({ disk, name: 'stop', fwCfg: fault('stop@commit') })
     const shown = await readConsole(machine)
     const data = await partitionOf(disk, 'data')
     const before = await hashAt(disk, data)
@@ -51,7 +51,7 @@ t.test('an agent that hangs, and an enrollment that is cut off', async t => {
   })
 
   await t.test('the node is blank again, with a new code, and its owner enrolls it', async () => {
-    const machine = await site.boot({ disk, name: 'again' })
+    await using machine = await site.boot({ disk, name: 'again' })
     must(await site.orama(...enrollment(site, await readConsole(machine))))
     await machine.console.waitFor('STATE ready\n', bootMs)
   })

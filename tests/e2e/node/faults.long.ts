@@ -5,7 +5,8 @@ import { testImage } from '../support/image.ts'
 import { bootMs, makeSite } from '../support/node.ts'
 import { rawDisk } from '../support/raw-disk.ts'
 
-const names = phases.map(({ name }) => name)
+// What fails is read from sysfs, which the first phase mounts.
+const names = phases.map(({ name }) => name).slice(1)
 const guarded = names.slice(names.indexOf('watchdog') + 1)
 // The watchdog ends a hang within 30 s; the machine may be slow.
 const hangMs = 120_000
@@ -20,7 +21,7 @@ t.test('a fault in any phase of the boot', async t => {
 
   for (const name of names)
     await t.test(`the agent ends before ${name}: the kernel panics, and the machine resets`, async t => {
-      const machine = await boot(`exit@${name}`)
+      await using machine = await boot(`exit@${name}`)
       await machine.console.waitFor('Kernel panic - not syncing: Attempted to kill init!', bootMs)
       await machine.console.waitForBoot(2, bootMs)
       await machine.stop()
@@ -29,7 +30,7 @@ t.test('a fault in any phase of the boot', async t => {
 
   for (const name of guarded)
     await t.test(`the agent hangs before ${name}: the watchdog resets the machine`, async t => {
-      const machine = await boot(`hang@${name}`)
+      await using machine = await boot(`hang@${name}`)
       await machine.console.waitFor(`fault: hang@${name}`, bootMs)
       await machine.console.waitForBoot(2, hangMs)
       await machine.stop()
@@ -40,7 +41,7 @@ t.test('a fault in any phase of the boot', async t => {
   await t.test('then, without a fault, it comes up and has its three tries back', async t => {
     const esp = await espFiles(disk)
     t.match((await esp.list('EFI/Linux')).join(), /^os-a\+0-1\d\.efi$/)
-    const machine = await site.boot({ disk, name: 'good' })
+    await using machine = await site.boot({ disk, name: 'good' })
     await machine.console.waitFor('STATE blank\n', bootMs)
     await machine.stop()
     t.same(await esp.list('EFI/Linux'), ['os-a+3-0.efi'])

@@ -21,7 +21,7 @@ t.test('a disk that somebody has prepared', async t => {
     const where = ['-E', `offset=${data.offset}`, disk.file, `${data.bytes / 1024}k`]
     await run('mke2fs', ['-q', '-F', '-t', 'ext4', ...where])
     const before = await hashAt(disk, data)
-    const machine = await site.boot({ disk, name: 'foreign' })
+    await using machine = await site.boot({ disk, name: 'foreign' })
     await machine.console.waitFor('STATE blank\n', bootMs)
     const why = 'the data partition is not blank: it holds ext2, ext3 or ext4'
     t.match(machine.console.text(), `enrollment: refused: ${why}`)
@@ -38,7 +38,7 @@ t.test('a disk that somebody has prepared', async t => {
     await (await espFiles(disk)).put(file, operatorFile)
     const data = await partitionOf(disk, 'data')
     const before = await hashAt(disk, data)
-    const machine = await site.boot({ disk, name: 'damaged' })
+    await using machine = await site.boot({ disk, name: 'damaged' })
     await machine.console.waitFor('STATE blank\n', bootMs)
     const why = 'the operator file EFI/orama/node.json is invalid: '
     t.match(machine.console.text(), `enrollment: refused: ${why}`)
@@ -54,7 +54,7 @@ t.test('a disk that somebody has prepared', async t => {
     async t => {
       const prepared = must(await site.orama('image', 'prepare', site.disk.file, '--owner', owner.address))
       t.match(prepared, owner.address)
-      const machine = await site.boot({ name: 'owned' })
+      await using machine = await site.boot({ name: 'owned' })
       const shown = await readConsole(machine)
       const stranger = operatorOf(site.network, join(site.folder, 'stranger'))
       must(await stranger('wallet', 'new'))

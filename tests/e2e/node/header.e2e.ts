@@ -47,7 +47,7 @@ t.test('a changed LUKS2 header', async t => {
   await machine.stop()
 
   await t.test('the right header from the start: the same key opens it, nothing was formatted', async () => {
-    const machine = await boot('good')
+    await using machine = await boot('good')
     must(await unlock())
     await machine.console.waitFor('STATE ready\n', bootMs)
     await machine.monitor.powerDown()
@@ -58,7 +58,7 @@ t.test('a changed LUKS2 header', async t => {
     const now = await takeHeader(disk)
     t.equal(readNodeToken(parseHeader(now)).record.revision, 2)
     await putHeader(disk, first)
-    const machine = await boot('last-week')
+    await using machine = await boot('last-week')
     const refused = await unlock()
     t.equal(refused.status, 3)
     t.match(refused.error, /revision 1 is older than 2/)

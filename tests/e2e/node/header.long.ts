@@ -19,7 +19,7 @@ t.test('a LUKS2 header that was changed while the node was off', async t => {
 
   await t.test('another owner: the real one cannot order an unlock any more', async t => {
     await putHeader(disk, editRecord(good, ownerOf(randomBytes(32))))
-    const machine = await boot('owner')
+    await using machine = await boot('owner')
     const refused = await unlock()
     t.equal(refused.status, 3)
     t.match(refused.error, 'only the owner of this node can unlock it')
@@ -34,7 +34,7 @@ t.test('a LUKS2 header that was changed while the node was off', async t => {
     await t.test(`${what}: refused with its reason; closed, and not formatted`, async t => {
       await putHeader(disk, header)
       const before = await hashAt(disk, data)
-      const machine = await boot(what.replaceAll(' ', '-'))
+      await using machine = await boot(what.replaceAll(' ', '-'))
       const { text } = machine.console
       t.match(text(), /data: refused: Cannot trust LUKS2 header: (segments\.0\.encryption|config)/)
       t.notMatch(text(), /ENROLLMENT CODE|STATE blank/)

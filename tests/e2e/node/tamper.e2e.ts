@@ -28,7 +28,7 @@ t.test('a changed disk', async t => {
   for (const [what, offsets] of Object.entries(await hotPlaces(disk)))
     await t.test(`${what} changed: the kernel panics, the agent never runs`, async t => {
       await flipBytes(disk, offsets)
-      const machine = await boot()
+      await using machine = await boot()
       await machine.console.waitFor('Kernel panic - not syncing: dm-verity device corrupted', bootMs)
       await machine.stop()
       t.match(machine.console.text(), /device-mapper: verity: .* is corrupted/)
@@ -45,7 +45,7 @@ t.test('a changed disk', async t => {
   for (const [what, file] of Object.entries(refused))
     await t.test(`a UKI with ${what}: the firmware does not start it`, async t => {
       await replaceUki(disk, file)
-      const machine = await boot()
+      await using machine = await boot()
       await machine.console.waitFor(/Access denied|Security violation/i, bootMs)
       await machine.stop()
       t.notMatch(machine.console.text(), /EFI stub|Linux version|STATE/)
@@ -65,7 +65,7 @@ t.test('a changed disk', async t => {
       t.match(whole, { primary: 'good', backup: 'good' })
       await writeAt(disk, offset, Buffer.alloc(copyBytes))
       t.match(await tableOf(disk), { [copy]: { bad: 'no GPT signature' } })
-      const machine = await boot()
+      await using machine = await boot()
       await machine.console.waitFor('EFI stub: UEFI Secure Boot is enabled', bootMs)
       await zeroWhileRunning(machine, { offset, bytes: copyBytes })
       await machine.console.waitFor(`the ${copy} copy was bad (no GPT signature): repaired`, bootMs)

@@ -33,7 +33,7 @@ t.test('a version that never gets through its boot', async t => {
   await bad.stop()
 
   await t.test('once the fault is gone it comes up, alone as it is, and has its tries back', async t => {
-    const good = await site.boot({ disk, name: 'good' })
+    await using good = await site.boot({ disk, name: 'good' })
     await good.console.waitFor(/last panic: .*Attempted to kill init!/, bootMs)
     await good.console.waitFor('STATE blank\n', bootMs)
     t.same(await entries(), ['os-a+3-0.efi'])
