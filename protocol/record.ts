@@ -6,7 +6,6 @@ import {
   clusterId,
   counter,
   fromBase64url,
-  ipv4,
   nodeId,
   signedTextSchema,
   time,
@@ -17,20 +16,12 @@ import {
 } from './fields.ts'
 import { helloSchema } from './hello.ts'
 import { addressSchema } from './wallet.ts'
-import { faults, peerSchema } from './wireguard.ts'
+import { checkPeers, wireguardFields } from './wireguard.ts'
 
 /** A node's WireGuard with its private key: only in its own record. */
 export const ownWireguardSchema = z
-  .strictObject({
-    privateKey: wireguardKey,
-    address: ipv4,
-    prefix: z.int().min(16).max(30),
-    listenPort: z.int().min(1).max(65_535),
-    peers: z.array(peerSchema).max(256),
-  })
-  .superRefine((value, context) => {
-    for (const message of faults(value)) context.addIssue({ code: 'custom', path: ['peers'], message })
-  })
+  .strictObject({ privateKey: wireguardKey, ...wireguardFields })
+  .superRefine(checkPeers)
 export type OwnWireguard = z.infer<typeof ownWireguardSchema>
 
 /** The body of LUKS2 token `orama-node`: what an enrolled node knows before its disk is open. */

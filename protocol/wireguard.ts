@@ -13,17 +13,16 @@ export const peerSchema = z.strictObject({
 })
 export type Peer = z.infer<typeof peerSchema>
 
+/** What a node's WireGuard has in each message and record. */
+export const wireguardFields = {
+  address: ipv4,
+  prefix: z.int().min(16).max(30),
+  listenPort: z.int().min(1).max(65_535),
+  peers: z.array(peerSchema).max(256),
+}
+
 /** A node's WireGuard as a gateway, or the operator of a genesis, assigns it. No private key: that never leaves the node. */
-export const wireguardSchema = z
-  .strictObject({
-    address: ipv4,
-    prefix: z.int().min(16).max(30),
-    listenPort: z.int().min(1).max(65_535),
-    peers: z.array(peerSchema).max(256),
-  })
-  .superRefine((value, context) => {
-    for (const message of faults(value)) context.addIssue({ code: 'custom', path: ['peers'], message })
-  })
+export const wireguardSchema = z.strictObject(wireguardFields).superRefine(checkPeers)
 export type Wireguard = z.infer<typeof wireguardSchema>
 
 /** True when both IPv4 addresses lie in one network of this prefix length. */
@@ -35,8 +34,12 @@ export function inNetwork(
   return (toNumber(address) & mask) >>> 0 === (toNumber(network.address) & mask) >>> 0
 }
 
-/** What a schema of single fields cannot see; shared with record.ts. */
-export function faults(wireguard: {
+/** Reports what a schema of single fields cannot see; for `superRefine`. */
+export function checkPeers(value: Parameters<typeof faults>[0], context: z.RefinementCtx): void {
+  for (const message of faults(value)) context.addIssue({ code: 'custom', path: ['peers'], message })
+}
+
+function faults(wireguard: {
   readonly address: string
   readonly prefix: number
   readonly peers: readonly Peer[]

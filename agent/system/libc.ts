@@ -16,12 +16,7 @@ const signatures = {
   clock_settime: { arguments: ['i32', 'pointer'], return: 'i32' },
   clock_gettime: { arguments: ['i32', 'pointer'], return: 'i32' },
   sethostname: { arguments: ['string', 'u64'], return: 'i32' },
-  quotactl: { arguments: ['i32', 'string', 'i32', 'pointer'], return: 'i32' },
   prctl: { arguments: ['i32', 'u64', 'u64', 'u64', 'u64'], return: 'i32' },
-  socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
-  bind: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
-  recv: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
-  send: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
   __errno_location: { arguments: [], return: 'pointer' },
 } as const
 
@@ -147,11 +142,6 @@ export function bootTimeMs(): number {
 /** sethostname(2). */
 export function setHostname(name: string): void {
   check(libc().sethostname(name, BigInt(Buffer.byteLength(name))), 'sethostname')
-}
-
-/** quotactl(2) on a mounted device with a buffer. */
-export function quotactl(command: number, device: string, target: { id: number; data: Uint8Array }): void {
-  check(libc().quotactl(command, device, target.id, target.data), `quotactl ${device}`)
 }
 
 /** prctl(PR_SET_DUMPABLE, 0): no other process may read this one's memory. */
