@@ -23,15 +23,18 @@ export type Capture = {
 
 const stopMs = 30_000
 const pollMs = 50
-// Large enough for as many packets as a machine has ports, however late they are fetched.
+// The buffer has room for as many packets as a machine has ports, however late they are fetched, if each takes no
+// more of it than its headers need.
 const bufferKib = 65_536
+const keptBytes = 128
 const lastPort = 9
 const lastBytes = 777
 
 /** Starts to record all packets of the site's network. */
 export async function startCapture(site: Site, name: string): Promise<Capture> {
   const file = join(site.folder, `${name}.pcap`)
-  const tcpdump = await site.network.capture(file, ['--immediate-mode', '-B', String(bufferKib)])
+  const buffering = ['--immediate-mode', '-B', String(bufferKib), '-s', String(keptBytes)]
+  const tcpdump = await site.network.capture(file, buffering)
   const isLast = ({ protocol, toPort, bytes }: Packet) =>
     protocol === 'udp' && toPort === lastPort && bytes > lastBytes
   const stop = async () => {
@@ -73,19 +76,20 @@ async function readPackets(path: string): Promise<Packet[]> {
     throw new SyntaxError(`Cannot read '${path}': not a capture of Ethernet in this byte order`)
   const packets: Packet[] = []
   for (let at = fileHeaderBytes; at + recordHeaderBytes <= file.length;) {
-    const bytes = file.readUInt32LE(at + 8)
-    if (at + recordHeaderBytes + bytes > file.length) break
-    packets.push(parseFrame(file.subarray(at + recordHeaderBytes, at + recordHeaderBytes + bytes)))
-    at += recordHeaderBytes + bytes
+    const kept = file.readUInt32LE(at + 8)
+    const end = at + recordHeaderBytes + kept
+    if (end > file.length) break
+    packets.push(parseFrame(file.subarray(at + recordHeaderBytes, end), file.readUInt32LE(at + 12)))
+    at = end
   }
   return packets
 }
 
 const protocols: Readonly<Record<number, Packet['protocol']>> = { 1: 'icmp', 6: 'tcp', 17: 'udp' }
 
-function parseFrame(frame: Buffer): Packet {
+function parseFrame(frame: Buffer, bytes: number): Packet {
   const mac = [...frame.subarray(6, 12)].map(byte => byte.toString(16).padStart(2, '0')).join(':')
-  const base = { fromMac: mac, from: '', to: '', fromPort: 0, toPort: 0, bytes: frame.length }
+  const base = { fromMac: mac, from: '', to: '', fromPort: 0, toPort: 0, bytes }
   const type = frame.readUInt16BE(12)
   if (type === 0x0806) return { ...base, protocol: 'arp' }
   if (type !== 0x0800) return { ...base, protocol: 'other' }
