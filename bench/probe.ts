@@ -1,41 +1,21 @@
 import { get } from 'node:http'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Console } from '../qemu/console.ts'
 import type { Network } from '../qemu/network.ts'
 
-const askEveryMs = 50
 const answerMs = 10_000
 const readyDeadlineMs = 180_000
 
 /**
  * Seconds from the kernel's start to the first 200 of a URL. The start is where the agent's first line with the
- * version puts it: its time stamp counts from there.
+ * version puts it: its time stamp counts from there. The URL is asked when the node says on its console that it
+ * answers: asking a closed port before that would only keep the machine busy.
  */
 export async function readyAfterS(console: Console, network: Network, url: string): Promise<number> {
   const { groups } = await console.waitFor(/^\[ *(\d+\.\d+)\] OramaOS /m, readyDeadlineMs)
   const startMs = performance.now() - Number(groups[0]) * 1000
-  await inside(network, () => firstAnswer(url, performance.now() + readyDeadlineMs))
+  await console.waitFor('STATE blank\n', readyDeadlineMs)
+  await getText(network, url, {})
   return (performance.now() - startMs) / 1000
-}
-
-/** Asks again and again without waiting for the last answer: what is sent to a closed port is lost for a second. */
-async function firstAnswer(url: string, deadlineMs: number): Promise<void> {
-  let answered = false
-  const ask = () =>
-    request(url, {}).then(
-      () => (answered = true),
-      () => false,
-    )
-  while (!isTrue(answered)) {
-    if (performance.now() > deadlineMs) throw new Error(`Waited in vain for an answer of ${url}`)
-    void ask()
-    await pause(askEveryMs)
-  }
-}
-
-// A function, because the compiler believes that nothing else changes the variable.
-function isTrue(value: boolean): boolean {
-  return value
 }
 
 /** The body of a URL on a network of ours. Throws if it is not a 200. */

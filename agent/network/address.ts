@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import type { Run } from '../system/run.ts'
+import { ip } from './ip.ts'
 
 /** What one Ethernet interface is given, by DHCP or by the operator file. */
 export type LinkAddress = {
@@ -12,10 +13,9 @@ export type LinkAddress = {
 /** Gives the address and the default route; what stood there before is replaced. Throws ProgramError. */
 export async function applyAddress(wanted: LinkAddress, run: Run): Promise<void> {
   const { link, address, prefix, gateway } = wanted
-  await run('ip', ['addr', 'replace', `${address}/${prefix}`, 'dev', link])
-  if (gateway === undefined) return
   // onlink: some clouds give a /32 and a router that no subnet of the node contains.
-  await run('ip', ['route', 'replace', 'default', 'via', gateway, 'dev', link, 'onlink'])
+  const route = gateway === undefined ? [] : [`route replace default via ${gateway} dev ${link} onlink`]
+  await ip(run, [`addr replace ${address}/${prefix} dev ${link}`, ...route])
 }
 
 /** Takes the address away; the kernel removes the routes that depended on it. */

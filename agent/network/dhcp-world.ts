@@ -18,11 +18,13 @@ const everybody = '255.255.255.255'
  * so one link is asked at a time.
  */
 export function dhcpWorld(run: Run): DhcpWorld {
+  const road = broadcastRoad(run)
   return {
     run,
-    exchange: question => exchange(run, question),
+    exchange: question => exchange(road, question),
     tell: async (link, message, to) => {
-      await using socket = await openSocket(run, link)
+      if (to === everybody) await road.open(link)
+      await using socket = await openSocket()
       await socket.send(message, to)
     },
     links: () => listLinks(),
@@ -35,12 +37,31 @@ export function dhcpWorld(run: Run): DhcpWorld {
   }
 }
 
-async function exchange<T>(run: Run, question: DhcpQuestion<T>): Promise<T | undefined> {
+/** The route by which broadcasts leave. It is set anew unless the last of them was answered. */
+type Road = { readonly open: (link: string) => Promise<void>; readonly answered: (link: string) => void }
+
+function broadcastRoad(run: Run): Road {
+  let proven: string | undefined
+  return {
+    open: async link => {
+      if (proven !== link)
+        await run('ip', ['route', 'replace', `${everybody}/32`, 'dev', link], { quiet: true })
+      proven = undefined
+    },
+    answered: link => (proven = link),
+  }
+}
+
+async function exchange<T>(road: Road, question: DhcpQuestion<T>): Promise<T | undefined> {
+  const { link, to } = question
   try {
-    await using socket = await openSocket(run, question.link)
-    const answer = socket.answer(question)
-    await socket.send(question.message, question.to)
-    return await answer
+    if (to === everybody) await road.open(link)
+    await using socket = await openSocket()
+    const answering = socket.answer(question)
+    await socket.send(question.message, to)
+    const answer = await answering
+    if (to === everybody && answer !== undefined) road.answered(link)
+    return answer
   } catch (cause) {
     log(`dhcp: ${question.link}: ${describe(cause)}`)
     await sleep(Math.min(question.timeoutMs, 1_000))
@@ -53,8 +74,7 @@ type ClientSocket = AsyncDisposable & {
   readonly answer: <T>(question: DhcpQuestion<T>) => Promise<T | undefined>
 }
 
-async function openSocket(run: Run, link: string): Promise<ClientSocket> {
-  await run('ip', ['route', 'replace', `${everybody}/32`, 'dev', link], { quiet: true })
+async function openSocket(): Promise<ClientSocket> {
   const socket = createSocket({ type: 'udp4', reuseAddr: true })
   try {
     socket.bind(clientPort, '0.0.0.0')

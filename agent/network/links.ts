@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Run } from '../system/run.ts'
 import { applyAddress, type LinkAddress, writeResolvConf } from './address.ts'
+import { ip } from './ip.ts'
 import { isHostAddress, networkOf } from './ipv4.ts'
 
 /** An Ethernet interface of the machine. `mac` is lower case. */
@@ -32,10 +33,12 @@ const carrierPauseMs = 200
  * that have. Throws Error where the machine has no Ethernet interface at all.
  */
 export async function bringUpLinks(world: LinkWorld): Promise<Link[]> {
-  await world.run('ip', ['link', 'set', 'lo', 'up'])
   const links = await world.list()
+  await ip(
+    world.run,
+    ['lo', ...links.map(link => link.name)].map(name => `link set ${name} up`),
+  )
   if (links.length === 0) throw new Error('Cannot find an Ethernet interface')
-  for (const { name } of links) await world.run('ip', ['link', 'set', name, 'up'])
   for (let attempt = 0; attempt < carrierTries; attempt++) {
     const ready = (await world.list()).filter(link => link.carrier)
     if (ready.length > 0) return ready

@@ -1,6 +1,7 @@
 import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ProgramError, type Run } from '../system/run.ts'
+import { ip } from './ip.ts'
 import { isHostAddress, networkOf } from './ipv4.ts'
 
 export type WireguardPeer = {
@@ -45,9 +46,11 @@ export async function bringUpWireguard(config: WireguardConfig, run: Run, folder
   } finally {
     text.fill(0)
   }
-  await run('ip', ['addr', 'replace', `${config.address}/32`, 'dev', device])
-  await run('ip', ['link', 'set', device, 'mtu', String(mtu), 'up'])
-  await setRoutes(config, run)
+  await ip(run, [
+    `addr replace ${config.address}/32 dev ${device}`,
+    `link set ${device} mtu ${mtu} up`,
+    ...(await routeCommands(config, run)),
+  ])
 }
 
 /** Endpoints and handshakes of all peers. `wg show dump` would say the private key too, so it is not asked. */
@@ -144,20 +147,16 @@ async function withFile(
  * One /32 route a peer, which no wider route from the cable can beat; the rest of the network is unreachable
  * instead of leaving by the default route.
  */
-async function setRoutes(config: WireguardConfig, run: Run): Promise<void> {
-  await run('ip', [
-    'route',
-    'replace',
-    'unreachable',
-    networkOf(config.address, config.prefix),
-    'metric',
-    '4096',
-  ])
+async function routeCommands(config: WireguardConfig, run: Run): Promise<string[]> {
   const wanted = new Set(config.peers.map(peer => peer.address))
-  const present = (await run('ip', ['route', 'show', 'dev', device], { quiet: true })).split('\n')
-  for (const stale of present.map(line => line.split(' ')[0] ?? ''))
-    if (stale !== '' && !wanted.has(stale)) await run('ip', ['route', 'del', stale, 'dev', device])
-  for (const address of wanted) await run('ip', ['route', 'replace', `${address}/32`, 'dev', device])
+  const lines = (await run('ip', ['route', 'show', 'dev', device], { quiet: true })).split('\n')
+  const present = lines.map(line => line.split(' ')[0] ?? '').filter(address => address !== '')
+  const stale = present.filter(address => !wanted.has(address))
+  return [
+    `route replace unreachable ${networkOf(config.address, config.prefix)} metric 4096`,
+    ...stale.map(address => `route del ${address} dev ${device}`),
+    ...[...wanted].map(address => `route replace ${address}/32 dev ${device}`),
+  ]
 }
 
 function parsePairs(text: string): Map<string, string> {

@@ -3,6 +3,7 @@ import type { Image } from '../boot/image.ts'
 import type { Watchdog } from '../boot/watchdog.ts'
 import type { DataState } from '../disk/blank.ts'
 import type { NodeDisk } from '../disk/find.ts'
+import type { Session } from '../enroll/session.ts'
 import type { DhcpLease } from '../network/dhcp.ts'
 import type { Reaper } from '../system/children.ts'
 import { holdState, type StateHolder } from './state.ts'
@@ -31,6 +32,8 @@ export type Machine = {
   disk?: NodeDisk
   operator?: OperatorSays
   data?: DataState
+  /** The first session of a blank node, which is made while the network comes up; undefined where that failed. */
+  firstSession?: Promise<Session | undefined>
   lease?: DhcpLease | undefined
   /** The address on the public side, static or leased. */
   address?: string | undefined

@@ -17,6 +17,7 @@ import { setUndumpable } from '../system/libc.ts'
 import { hasTpm } from '../trust/identity.ts'
 import { known, type Machine } from './machine.ts'
 import { closeFirewall, findNetwork, setClock } from './network.ts'
+import { beginSession } from './session.ts'
 
 /** The boot up to the point where the node's state decides what comes next. */
 export const phases: readonly Phase<Machine>[] = [
@@ -26,6 +27,7 @@ export const phases: readonly Phase<Machine>[] = [
   { name: 'identity', required: true, run: identify },
   { name: 'disk', required: true, run: findDisk },
   { name: 'operator', required: true, run: readOperator },
+  { name: 'session', required: false, run: beginSession },
   { name: 'firewall', required: true, run: closeFirewall },
   { name: 'network', required: false, run: findNetwork },
   { name: 'clock', required: false, run: setClock },

@@ -17,7 +17,7 @@ export type SessionKeeper = {
 
 /** Holds the session of a blank node: renews it when it is over, and shows it again when the log has hidden it. */
 export async function keepSession(machine: Machine, port: number): Promise<SessionKeeper> {
-  let session = await freshSession(machine)
+  let session = await firstSession(machine)
   let hiding = 0
   let renewing = false
   const show = () => {
@@ -68,8 +68,25 @@ function isOver(session: Session): boolean {
   return leftMs <= 0 || Math.abs(leftMs - shownMs) > clockJumpMs
 }
 
-function freshSession(machine: Machine): Promise<Session> {
-  return newSession({ version: known(machine, 'image').version, nowMs: Date.now(), bootMs: bootTimeMs() })
+/** Begins to make the keys and the code of a blank node: that takes a while of computing. */
+export function beginSession(machine: Machine): void {
+  if (known(machine, 'data').kind !== 'blank') return
+  // As if it were older: then it names no time too late, also when the clock is set back by as much.
+  const first = freshSession(machine, clockJumpMs)
+  machine.firstSession = first.catch(() => undefined)
+}
+
+async function firstSession(machine: Machine): Promise<Session> {
+  const first = await machine.firstSession
+  if (first === undefined) return freshSession(machine)
+  if (!isOver(first)) return first
+  endSession(first)
+  return freshSession(machine)
+}
+
+function freshSession(machine: Machine, ageMs = 0): Promise<Session> {
+  const { version } = known(machine, 'image')
+  return newSession({ version, nowMs: Date.now() - ageMs, bootMs: bootTimeMs() - ageMs })
 }
 
 /** What a person at the console needs. Code and claim word are lines that outside harnesses read. */

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { type DhcpLease, type DhcpWorld, keepAddress } from '../../../agent/network/dhcp.ts'
 import type { DhcpReply } from '../../../agent/network/dhcp-message.ts'
+import { commandsOf } from './fake-ip.ts'
 
 const terms = {
   address: '192.168.1.77',
@@ -56,8 +57,8 @@ function fakeWorld(
     },
     tell: async (link, message, to) =>
       void asked.push({ what: kindOf(message), to, link, atS: Math.round(nowMs / 1000) }),
-    run: async (program, args) => {
-      commands.push([program, ...args].join(' '))
+    run: async (program, args, options) => {
+      commands.push(...commandsOf(program, args, options))
       return ''
     },
     links: async () => links.map(name => ({ name, mac: '52:54:00:12:34:56', carrier: true })),

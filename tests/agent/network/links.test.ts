@@ -8,6 +8,7 @@ import {
   type LinkWorld,
   planStatic,
 } from '../../../agent/network/links.ts'
+import { commandsOf } from './fake-ip.ts'
 
 const eth0: Link = { name: 'eth0', mac: '52:54:00:00:00:01', carrier: false }
 const eth1: Link = { name: 'eth1', mac: '52:54:00:00:00:02', carrier: true }
@@ -40,8 +41,8 @@ function fakeWorld(links: readonly Link[], carrierAt = Infinity) {
   let looks = 0
   let sleptMs = 0
   const world: LinkWorld = {
-    run: async (program, args) => {
-      commands.push([program, ...args].join(' '))
+    run: async (program, args, options) => {
+      commands.push(...commandsOf(program, args, options))
       return ''
     },
     list: async () => links.map(link => ({ ...link, carrier: ++looks > carrierAt })),

@@ -7,6 +7,7 @@ import {
   wireguardStatus,
 } from '../../../agent/network/wireguard.ts'
 import { ProgramError, type Run } from '../../../agent/system/run.ts'
+import { commandsOf } from './fake-ip.ts'
 
 const privateKey = Buffer.from(Array.from({ length: 32 }, (_, index) => index * 7))
 const publicKey = Buffer.alloc(32, 9).toString('base64')
@@ -59,14 +60,15 @@ for (const [why, change] of refused)
 function fakeRun(answers: Readonly<Record<string, string | Error>> = {}) {
   const commands: string[] = []
   const seen = { text: '', mode: 0 }
-  const run: Run = async (program, args) => {
-    const line = [program, ...args].join(' ')
-    commands.push(line)
+  const run: Run = async (program, args, options) => {
+    const lines = commandsOf(program, args, options)
+    commands.push(...lines)
+    const line = lines[0] ?? ''
     if (line.startsWith('wg syncconf')) {
       seen.text = readFileSync(args[2] ?? '', 'utf8')
       seen.mode = statSync(args[2] ?? '').mode & 0o777
     }
-    const answer = Object.entries(answers).find(([start]) => line.startsWith(start))?.[1] ?? ''
+    const answer = Object.entries(answers).find(([start]) => lines.some(l => l.startsWith(start)))?.[1] ?? ''
     if (answer instanceof Error) throw answer
     return answer
   }
@@ -82,10 +84,10 @@ t.test('bringUpWireguard() makes the device, its address and one route a peer', 
   t.same(commands, [
     'ip link add wg0 type wireguard',
     `wg syncconf wg0 ${folder}/wg0.conf`,
+    'ip route show dev wg0',
     'ip addr replace 10.0.0.1/32 dev wg0',
     'ip link set wg0 mtu 1420 up',
     'ip route replace unreachable 10.0.0.0/24 metric 4096',
-    'ip route show dev wg0',
     'ip route del 10.0.0.9 dev wg0',
     'ip route replace 10.0.0.254/32 dev wg0',
   ])
