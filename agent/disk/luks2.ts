@@ -85,22 +85,24 @@ export function labelOf(bytes: Buffer): string {
   return text(bytes, 24, 48)
 }
 
-/** The 4 MiB of a copy, with a fresh checksum. Throws RangeError for a JSON text that does not fit. */
-export function serialiseLuksCopy(copy: LuksCopy): Buffer {
+/**
+ * The bytes of a copy, with a fresh checksum; `size` is one that LUKS2 knows, from 16 KiB to 4 MiB. Throws
+ * RangeError for a JSON text that does not fit.
+ */
+export function serialiseLuksCopy(copy: LuksCopy, size = copyBytes): Buffer {
   const json = Buffer.from(copy.json)
-  if (json.length >= copyBytes - binaryBytes)
-    throw new RangeError('Cannot make LUKS2 header: JSON is too long')
-  const bytes = Buffer.alloc(copyBytes)
+  if (json.length >= size - binaryBytes) throw new RangeError('Cannot make LUKS2 header: JSON is too long')
+  const bytes = Buffer.alloc(size)
   magics[copy.name].copy(bytes, 0)
   bytes.writeUInt16BE(2, 6)
-  bytes.writeBigUInt64BE(BigInt(copyBytes), 8)
+  bytes.writeBigUInt64BE(BigInt(size), 8)
   bytes.writeBigUInt64BE(copy.seqid, 16)
   bytes.write(copy.label, 24, 48)
   bytes.write('sha256', 72, 32)
   copy.salt.copy(bytes, 104)
   bytes.write(copy.uuid, 168, 40)
   bytes.write(copy.subsystem, 208, 48)
-  bytes.writeBigUInt64BE(BigInt(copyOffsets[copy.name]), 256)
+  bytes.writeBigUInt64BE(BigInt(copy.name === 'primary' ? 0 : size), 256)
   json.copy(bytes, binaryBytes)
   checksumOf(bytes).copy(bytes, 448)
   return bytes

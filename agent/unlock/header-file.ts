@@ -1,6 +1,6 @@
 import { open, rm, type FileHandle } from 'node:fs/promises'
 import { readExactly } from '../disk/disk.ts'
-import { copyOffsets, dataOffset, readLuksCopies, serialiseLuksCopy, type CopyName } from '../disk/luks2.ts'
+import { binaryBytes, dataOffset, readLuksCopies, serialiseLuksCopy } from '../disk/luks2.ts'
 import { checkLuksHeader, type LuksHeader } from './luks-header.ts'
 
 export type HeaderFile = { readonly header: LuksHeader; readonly file: string }
@@ -42,7 +42,8 @@ async function writeHeaderFile({ source, header, file }: Copying): Promise<void>
   try {
     // Where nothing is written the file stays a hole, so that it takes about 0.3 MiB of memory, not 24.
     await target.truncate(dataOffset)
-    for (const name of ['primary', 'secondary'] as const) await writeCopy(target, header, name)
+    const copies = copiesOf(header)
+    await target.write(copies, 0, copies.length, 0)
     for (const { area } of Object.values(header.metadata.keyslots)) {
       const offset = Number(area.offset)
       const bytes = await readExactly(source, offset, Number(area.size))
@@ -53,9 +54,16 @@ async function writeHeaderFile({ source, header, file }: Copying): Promise<void>
   }
 }
 
-async function writeCopy(target: FileHandle, header: LuksHeader, name: CopyName): Promise<void> {
-  const json = JSON.stringify({ ...header.metadata, tokens: {} })
-  const bytes = serialiseLuksCopy({ ...header.copy, name, json })
-  const used = Math.ceil((4096 + Buffer.byteLength(json) + 1) / 4096) * 4096
-  await target.write(bytes, 0, used, copyOffsets[name])
+/** Large enough for the metadata of as many keyslots as there may be, and hashed in no time. */
+const copyBytes = 32 * 1024
+
+/** Both copies, small ones: what would be free between them and the first keyslot counts as keyslots. */
+function copiesOf({ copy, metadata }: LuksHeader): Buffer {
+  const config = {
+    json_size: String(copyBytes - binaryBytes),
+    keyslots_size: String(dataOffset - 2 * copyBytes),
+  }
+  const json = JSON.stringify({ ...metadata, tokens: {}, config })
+  const names = ['primary', 'secondary'] as const
+  return Buffer.concat(names.map(name => serialiseLuksCopy({ ...copy, name, json }, copyBytes)))
 }
