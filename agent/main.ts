@@ -1,3 +1,4 @@
+import { startupSnapshot } from 'node:v8'
 import { runPhases } from './boot/phases.ts'
 import { live } from './node/life.ts'
 import { newMachine } from './node/machine.ts'
@@ -19,12 +20,18 @@ function end(error: unknown): void {
   process.exit(1)
 }
 
-// It mounts, formats and reboots: anywhere but in its own machine it does nothing.
-if (process.pid === 1) {
-  process.on('uncaughtException', end)
-  process.on('unhandledRejection', end)
-  main().catch(end)
-} else {
-  process.stderr.write('error: this is PID 1 of OramaOS; it does not run on another system\n')
-  process.exitCode = 2
+function start(): void {
+  // It mounts, formats and reboots: anywhere but in its own machine it does nothing.
+  if (process.pid === 1) {
+    process.on('uncaughtException', end)
+    process.on('unhandledRejection', end)
+    main().catch(end)
+  } else {
+    process.stderr.write('error: this is PID 1 of OramaOS; it does not run on another system\n')
+    process.exitCode = 2
+  }
 }
+
+// The image holds the heap of V8 after everything above is loaded (docs/decisions/0011); a boot begins here.
+if (startupSnapshot.isBuildingSnapshot()) startupSnapshot.setDeserializeMainFunction(start)
+else start()

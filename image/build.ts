@@ -1,7 +1,7 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { developmentKeys, makeEnrollment, signEfi } from '../signing/secure-boot.ts'
-import { agentFiles, bundleAgent, nodeBinary } from './agent.ts'
+import { agentFile, buildAgent, nodeBinary } from './agent.ts'
 import { makeEsp } from './boot/esp.ts'
 import { commandLine, makeUki } from './boot/uki.ts'
 import { cached, cacheRoot, hashFile, hashFolder, hashOf, prune } from './cache.ts'
@@ -10,24 +10,27 @@ import { type DebianPackage, download, downloadWithDependencies } from './debian
 import { makeDisk, makeQcow2 } from './disk.ts'
 import { buildKernel, type Kernel } from './kernel/build.ts'
 import { artefactName, osRelease, type Release } from './release.ts'
-import { assembleTree, type ServiceFiles } from './rootfs/assemble.ts'
+import { assembleTree } from './rootfs/assemble.ts'
 import { executables, otherPackages } from './rootfs/contents.ts'
 import { breaches } from './rootfs/contract.ts'
 import { makeSlot } from './rootfs/squashfs.ts'
-import { buildServices } from './services.ts'
+import { describeServices } from './sbom.ts'
+import { buildServices, type BuiltService, chooseServices } from './services.ts'
 import { step, tool } from './step.ts'
 
 /**
  * Builds the image of this checkout into `dist/`: the verbs in their order. Each part comes from the cache
- * when nothing that it depends on has changed. Returns the path of the qcow2.
+ * when nothing that it depends on has changed. `list` names the services, see `chooseServices`. Returns the
+ * path of the qcow2.
  */
-export async function buildImage(release: Release, dist: string): Promise<string> {
+export async function buildImage(release: Release, dist: string, list?: string): Promise<string> {
+  const chosen = await chooseServices(list)
   const apt = await openApt()
   const packages = await step('Debian packages', () => downloadWithDependencies(apt, wantedPackages()))
   const [kernelSource] = await download(apt, ['linux-source-6.12'])
   if (kernelSource === undefined) throw new Error('Cannot find linux-source-6.12 in the package index')
   const kernel = await buildKernel(kernelSource)
-  const services = await buildServices(apt)
+  const services = await buildServices(apt, chosen)
   const keys = await developmentKeys()
   const agent = await bundled(release.test)
   const parts: Parts = { release, packages, kernel, services, keys, agent }
@@ -48,9 +51,9 @@ type Parts = {
   readonly release: Release
   readonly packages: readonly DebianPackage[]
   readonly kernel: Kernel
-  readonly services: readonly ServiceFiles[]
+  readonly services: readonly BuiltService[]
   readonly keys: string
-  /** Folder with bundle and code cache. */
+  /** Folder with the agent's snapshot. */
   readonly agent: string
 }
 
@@ -61,7 +64,7 @@ function wantedPackages(): string[] {
 async function bundled(test: boolean): Promise<string> {
   const folder = await mkdtemp(join(await partialFolder(), 'agent-'))
   try {
-    await bundleAgent(folder, test)
+    await buildAgent(folder, test)
     const key = await hashFolder(folder)
     return await cached({ kind: 'agent', key, make: to => cp(folder, to, { recursive: true }) })
   } finally {
@@ -81,7 +84,7 @@ async function imageKey(parts: Parts): Promise<string> {
     release: JSON.stringify(parts.release),
     packages: parts.packages.map(p => p.sha256).join(' '),
     kernel: await hashFile(parts.kernel.bzImage),
-    services: JSON.stringify(parts.services.map(s => [s.name, s.uid, s.manifest])),
+    services: JSON.stringify(parts.services.map(s => [s.name, s.uid, s.files, s.pin, s.buildInfo])),
     programs: programs.join(' '),
     keys: await hashFolder(parts.keys),
     agent: await hashFolder(parts.agent),
@@ -160,13 +163,14 @@ async function describeImage(parts: Parts, made: Made): Promise<void> {
   const name = artefactName(parts.release)
   const list = parts.packages.map(p => `${p.name} ${p.version} ${p.sha256}\n`)
   await writeFile(join(made.out, `${name}.packages`), list.join(''))
+  await writeFile(join(made.out, `${name}.services`), describeServices(parts.services))
   const mib = async (path: string) => ((await stat(path)).size / 1024 / 1024).toFixed(2)
   const sizes = {
     qcow2: await mib(join(made.out, `${name}.qcow2`)),
     rootfs: await mib(made.slot),
     uki: await mib(made.signedUki),
     kernel: await mib(parts.kernel.bzImage),
-    agent: await mib(join(parts.agent, agentFiles.bundle)),
+    agent: await mib(join(parts.agent, agentFile)),
   }
   const rows = Object.entries(sizes).map(([what, size]) => `${what.padEnd(8)} ${size.padStart(9)} MiB\n`)
   await writeFile(join(made.out, `${name}.sizes`), rows.join(''))

@@ -1,5 +1,5 @@
-import { getRawPointer } from 'node:ffi'
 import { open, type FileHandle } from 'node:fs/promises'
+import { ffi } from '../system/late.ts'
 import { ioctl } from '../system/libc.ts'
 import { sectorBytes } from './gpt.ts'
 
@@ -98,7 +98,7 @@ function resizePartition(fd: number, { number, firstLba, lastLba }: Extent): voi
   const argument = Buffer.alloc(24)
   argument.writeInt32LE(blkPartitionResize, 0)
   argument.writeInt32LE(partition.length, 8)
-  argument.writeBigUInt64LE(getRawPointer(partition), 16)
+  argument.writeBigUInt64LE(ffi().getRawPointer(partition), 16)
   ioctl(fd, blkPartition, argument)
   // Read after the call, so that the collector keeps the memory that the argument points to.
   if (partition.readInt32LE(16) !== number) throw new Error('Cannot resize partition: argument was changed')

@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { http } from '../system/late.ts'
 import { describe, log } from '../system/log.ts'
 import { discardBody, readBody } from './body.ts'
 import { HttpError } from './error.ts'
@@ -47,7 +48,7 @@ const discardBytesMax = 1024 * 1024
 
 /** An HTTP server with limits on everything: connections, header and request time, header and body size. */
 export async function serveHttp(listener: Listener): Promise<Server> {
-  const server = createServer(
+  const server = http().createServer(
     {
       headersTimeout: headersMs,
       requestTimeout: requestMs,

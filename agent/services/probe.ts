@@ -1,5 +1,5 @@
-import { get } from 'node:http'
 import { connect } from 'node:net'
+import { http } from '../system/late.ts'
 import { type Manifest, probePort } from './manifest.ts'
 
 /** Whether the service answers at its readiness probe within probeS. Never throws. */
@@ -18,7 +18,7 @@ type Target = { readonly host: string; readonly port: number; readonly signal: A
 /** True for a status from 200 to 299; the body is not read. */
 function probeHttp(target: Target & { readonly path: string }): Promise<boolean> {
   return new Promise(resolve => {
-    const request = get({ ...target, agent: false }, response => {
+    const request = http().get({ ...target, agent: false }, response => {
       const { statusCode = 0 } = response
       resolve(statusCode >= 200 && statusCode < 300)
       request.destroy()

@@ -1,6 +1,6 @@
-import { dlopen, getInt32 } from 'node:ffi'
 import { constants } from 'node:os'
 import { getSystemErrorName } from 'node:util'
+import { ffi } from './late.ts'
 
 /**
  * The system calls that Node has no function for, by node:ffi. Loaded at the first call: a V8 snapshot that
@@ -17,11 +17,16 @@ const signatures = {
   clock_gettime: { arguments: ['i32', 'pointer'], return: 'i32' },
   sethostname: { arguments: ['string', 'u64'], return: 'i32' },
   prctl: { arguments: ['i32', 'u64', 'u64', 'u64', 'u64'], return: 'i32' },
+  socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
+  setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'], return: 'i32' },
+  send: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
+  recvfrom: { arguments: ['i32', 'pointer', 'u64', 'i32', 'pointer', 'pointer'], return: 'i64' },
+  quotactl: { arguments: ['i32', 'string', 'i32', 'pointer'], return: 'i32' },
   __errno_location: { arguments: [], return: 'pointer' },
 } as const
 
 function load() {
-  return dlopen('libc.so.6', signatures).functions
+  return ffi().dlopen('libc.so.6', signatures).functions
 }
 
 let loaded: ReturnType<typeof load> | undefined
@@ -54,7 +59,7 @@ function errorName(errno: number): string {
 
 function check(result: number | bigint, call: string): number {
   if (Number(result) >= 0) return Number(result)
-  throw new SystemCallError(call, getInt32(errnoAt, 0))
+  throw new SystemCallError(call, ffi().getInt32(errnoAt, 0))
 }
 
 /** Flags of mount(2). */
@@ -147,4 +152,49 @@ export function setHostname(name: string): void {
 /** prctl(PR_SET_DUMPABLE, 0): no other process may read this one's memory. */
 export function setUndumpable(): void {
   check(libc().prctl(4, 0n, 0n, 0n, 0n), 'prctl')
+}
+
+/** quotactl(2): `command` as QCMD() of linux/quota.h makes it, `device` the block device of the mounted file system. */
+export function quotactl(
+  command: number,
+  of: { readonly device: string; readonly id: number },
+  data: Uint8Array,
+): void {
+  check(libc().quotactl(command | 0, of.device, of.id, data), `quotactl ${of.device}`)
+}
+
+/** socket(2), closed at exec and never waiting; the number is for `closeSync` of node:fs to close. */
+export function openSocket(family: number, type: number, protocol: number): number {
+  const nonblock = 0o4000
+  const cloexec = 0o2000000
+  return check(libc().socket(family, type | nonblock | cloexec, protocol), 'socket')
+}
+
+export type SocketOption = { readonly level: number; readonly name: number }
+
+/** setsockopt(2) with a 32-bit value. */
+export function setSocketOption(fd: number, option: SocketOption, value: number): void {
+  const word = Buffer.alloc(8)
+  word.writeInt32LE(value)
+  const { level, name } = option
+  check(libc().setsockopt(fd, level, name, word, 4), `setsockopt ${level} ${name}`)
+}
+
+/** send(2) of one whole datagram. */
+export function sendDatagram(fd: number, bytes: Uint8Array): void {
+  check(libc().send(fd, bytes, BigInt(bytes.length), 0), 'send')
+}
+
+/**
+ * recvfrom(2): the length of the next datagram, undefined where none waits. `from` is filled with the sender's
+ * address. A datagram longer than the buffer is cut.
+ */
+export function receiveDatagram(fd: number, into: Uint8Array, from: Uint8Array): number | undefined {
+  const addressBytes = Buffer.alloc(8)
+  addressBytes.writeUInt32LE(from.length)
+  const length = Number(libc().recvfrom(fd, into, BigInt(into.length), 0, from, addressBytes))
+  if (length >= 0) return length
+  const failure = new SystemCallError('recvfrom', ffi().getInt32(errnoAt, 0))
+  if (failure.code === 'EAGAIN' || failure.code === 'EINTR') return undefined
+  throw failure
 }

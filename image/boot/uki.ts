@@ -13,7 +13,7 @@ export type UkiInputs = {
   readonly commandLine: string
 }
 
-/** Node's flags for the agent. V8's code cache counts only under the flags that it was made with. */
+/** Node's flags for the agent, both where its snapshot is made and where it starts. */
 export const agentFlags = ['--no-warnings', '--max-semi-space-size=2'] as const
 
 /** The kernel's command line for a slot: it names the root hash, so that what is signed decides what runs. */
@@ -23,9 +23,8 @@ export function commandLine(slot: Slot): string {
     'root=/dev/dm-0 rootfstype=squashfs',
     `dm-mod.waitfor=PARTUUID=${slot.partUuid}`,
     `dm-mod.create="${verityTable(slot)}"`,
-    // A NAME=value that the kernel does not know becomes PID 1's environment, what stands after -- its arguments.
-    'NODE_COMPILE_CACHE=/usr/lib/orama/compile-cache NODE_COMPILE_CACHE_PORTABLE=1',
-    `init=/usr/bin/node -- ${agentFlags.join(' ')} /usr/lib/orama/agent.js`,
+    // What stands after -- are PID 1's arguments.
+    `init=/usr/bin/node -- ${agentFlags.join(' ')} --snapshot-blob /usr/lib/orama/agent.snapshot`,
   ].join(' ')
 }
 

@@ -9,8 +9,8 @@ import { findLibrary, libraryClosure } from './libraries.ts'
 export type ServiceFiles = {
   readonly name: string
   readonly uid: number
-  /** service.json */
-  readonly manifest: string
+  /** Name → content of what the agent reads: service.json and the templates beside it. */
+  readonly files: Readonly<Record<string, string>>
   /** Programs that go to /usr/bin. */
   readonly programs: readonly string[]
 }
@@ -18,7 +18,7 @@ export type ServiceFiles = {
 export type TreeInputs = {
   readonly packages: readonly DebianPackage[]
   readonly nodeBinary: string
-  /** Folder with the bundle and its code cache: what becomes of /usr/lib/orama. */
+  /** Folder with the agent's snapshot: what becomes of /usr/lib/orama. */
   readonly agent: string
   readonly osRelease: string
   readonly settings: string
@@ -95,7 +95,8 @@ async function writeOwnFiles(root: string, inputs: TreeInputs): Promise<void> {
   await put('etc/hosts', '127.0.0.1 localhost\n')
   await put('etc/nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n')
   for (const service of inputs.services)
-    await put(`usr/lib/orama/services/${service.name}/service.json`, service.manifest)
+    for (const [file, text] of Object.entries(service.files))
+      await put(`usr/lib/orama/services/${service.name}/${file}`, text)
 }
 
 /** One mode for each kind of file, whatever umask and packages say. */

@@ -17,7 +17,7 @@ const requiredFiles = [
   'etc/os-release',
   'etc/orama/image.json',
   'etc/passwd',
-  'usr/lib/orama/agent.js',
+  'usr/lib/orama/agent.snapshot',
   loader,
   ...Object.keys(executables).map(name => `usr/bin/${name}`),
   ...Object.keys(openedLibraries).map(name => `${libraryFolder}/${name}`),
@@ -81,8 +81,8 @@ async function firstBytes(path: string): Promise<string> {
 }
 
 async function testCode(root: string, contract: Contract): Promise<string[]> {
-  const path = 'usr/lib/orama/agent.js'
-  const has = (await readFile(join(root, path), 'utf8').catch(() => '')).includes(testMarker)
+  const path = 'usr/lib/orama/agent.snapshot'
+  const has = (await readFile(join(root, path)).catch(() => Buffer.alloc(0))).includes(testMarker)
   if (has && !contract.test)
     return [`${path}: has the code for fault injection, which only TEST=1 images may have`]
   return []

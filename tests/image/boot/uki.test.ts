@@ -27,7 +27,9 @@ const parts: readonly (readonly [why: string, part: string])[] = [
 for (const [why, part] of parts)
   t.test(`commandLine() has ${why}`, async t => t.ok(line.includes(part), part))
 
-t.test('commandLine() ends with the agent', async t => t.match(line, / \/usr\/lib\/orama\/agent\.js$/))
+t.test('commandLine() ends with the agent', async t =>
+  t.match(line, / --snapshot-blob \/usr\/lib\/orama\/agent\.snapshot$/),
+)
 
 t.test('commandLine() fits into the kernel’s 2,048 bytes, in plain characters', async t => {
   t.ok(Buffer.byteLength(line) < 2048)

@@ -23,7 +23,11 @@ const refused: readonly (readonly [why: string, change: Change, breach: string])
   ],
   ['a missing runtime', r => rm(join(r, 'usr/bin/node')), 'usr/bin/node: is missing'],
   ['a missing os-release', r => rm(join(r, 'etc/os-release')), 'etc/os-release: is missing'],
-  ['a missing agent', r => rm(join(r, 'usr/lib/orama/agent.js')), 'usr/lib/orama/agent.js: is missing'],
+  [
+    'a missing agent',
+    r => rm(join(r, 'usr/lib/orama/agent.snapshot')),
+    'usr/lib/orama/agent.snapshot: is missing',
+  ],
   ['a shell', r => put(r, 'usr/bin/sh', { from: '/bin/sh', mode: 0o755 }), `usr/bin/sh: ${script}`],
   [
     'a program elsewhere',
@@ -80,8 +84,8 @@ const refused: readonly (readonly [why: string, change: Change, breach: string])
   ],
   [
     'fault injection in an ordinary image',
-    r => put(r, 'usr/lib/orama/agent.js', { text: bundle }),
-    'usr/lib/orama/agent.js: has the code for fault injection, which only TEST=1 images may have',
+    r => put(r, 'usr/lib/orama/agent.snapshot', { text: bundle }),
+    'usr/lib/orama/agent.snapshot: has the code for fault injection, which only TEST=1 images may have',
   ],
 ]
 
@@ -120,7 +124,7 @@ const kept: readonly (readonly [what: string, contract: Contract, change: Change
   [
     'fault injection in a TEST=1 image',
     { servicePrograms: [], test: true },
-    r => put(r, 'usr/lib/orama/agent.js', { text: bundle }),
+    r => put(r, 'usr/lib/orama/agent.snapshot', { text: bundle }),
   ],
 ]
 

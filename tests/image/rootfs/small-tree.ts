@@ -37,6 +37,6 @@ export async function makeSmallTree(root: string): Promise<void> {
   for (const soname of ['libc.so.6', ...Object.keys(openedLibraries)])
     await put(root, `${libraryFolder}/${soname}`, { from: await hostLibrary(soname) })
   await put(root, loader, { from: `/${loader}`.replace('/usr/lib64', '/lib64'), mode: 0o755 })
-  for (const path of ['etc/os-release', 'etc/orama/image.json', 'etc/passwd', 'usr/lib/orama/agent.js'])
+  for (const path of ['etc/os-release', 'etc/orama/image.json', 'etc/passwd', 'usr/lib/orama/agent.snapshot'])
     await put(root, path, { text: 'text\n' })
 }

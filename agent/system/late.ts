@@ -1,0 +1,14 @@
+/*
+ * Modules of Node that a start-up snapshot cannot hold (docs/decisions/0011): they are loaded at their first use,
+ * when the snapshot has long been read back. Types of them may be imported anywhere.
+ */
+
+/** node:ffi. */
+export function ffi(): typeof import('node:ffi') {
+  return process.getBuiltinModule('node:ffi')
+}
+
+/** node:http. */
+export function http(): typeof import('node:http') {
+  return process.getBuiltinModule('node:http')
+}
