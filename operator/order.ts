@@ -17,6 +17,9 @@ export type OrderRequest = {
   readonly lastNumber?: number
 }
 
+// A node's orders are counted one by one: whoever claims a huge number only wants to use them all up.
+export const numbersAheadMax = 1_000_000
+
 const lifeMs = 10 * 60_000
 
 /** Composes and signs the next order to a node. Its number is saved first: no two orders ever share one. */

@@ -11,7 +11,7 @@ import type { Command, Input, Output } from './command.ts'
 import { Failure } from './failure.ts'
 import { findEnrolled, nodeOptions, nodesFolder, saveNode } from './node-file.ts'
 import type { EnrolledNode } from './node-file.ts'
-import { signOrder } from './order.ts'
+import { numbersAheadMax, signOrder } from './order.ts'
 import { walletOptions, withWallet } from './wallet.ts'
 import type { Wallet } from './wallet.ts'
 import type { World } from './world.ts'
@@ -34,8 +34,6 @@ export const nodeUnlock: Command = {
 // cryptsetup, a file system check and the mount are part of the answer.
 const timeoutMs = 120_000
 const answerSchema = z.object({ status: z.string().max(64) })
-// A node's orders are counted one by one: whoever claims a huge number only wants to use them all up.
-const numbersAheadMax = 1_000_000
 
 async function unlock(world: World, input: Input): Promise<Output> {
   if (!isSet(input, 'genesis'))

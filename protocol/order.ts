@@ -18,6 +18,7 @@ export const orderActions = [
   'endpoints',
   'update',
   'rekey',
+  'seccomp',
 ] as const
 export type OrderAction = (typeof orderActions)[number]
 

@@ -46,12 +46,29 @@ export type AcknowledgementAnswer = z.infer<typeof acknowledgementAnswerSchema>
 export const acknowledgementContext = 'orama-acknowledgement-v1'
 
 /** POST /v1/agent/command. */
-export const commandActions = ['restart', 'stop', 'start', 'status', 'leave', 'reboot', 'update'] as const
+export const commandActions = [
+  'restart',
+  'stop',
+  'start',
+  'status',
+  'seccomp',
+  'leave',
+  'reboot',
+  'update',
+] as const
+
+/** What becomes of a system call that a service's filter does not allow: it fails, or is only noted. */
+export const seccompModes = ['enforce', 'audit'] as const
+export type SeccompMode = (typeof seccompModes)[number]
+
 export const commandSchema = z.strictObject({
   action: z.enum(commandActions),
   service: z
     .string()
     .regex(/^[a-z][a-z0-9-]{0,31}$/, 'not a service name')
     .optional(),
+  /** For `seccomp`. `audit` weakens the sandbox: it needs `order` with the arguments {"mode", "service"}. */
+  mode: z.enum(seccompModes).optional(),
+  order: signedTextSchema.optional(),
 })
 export type Command = z.infer<typeof commandSchema>

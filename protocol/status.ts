@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { counter, nodeId, time, version } from './fields.ts'
+import { seccompModes } from './requests.ts'
 
 /** The states of a node, as `STATE <name>` on its console says them. */
 export const nodeStates = [
@@ -20,12 +21,24 @@ export type ServiceState = (typeof serviceStates)[number]
 
 const line = z.string().max(1024)
 
+/** How a service's filter treated calls that it does not allow: their names, and how often each was called. */
+const denied = z
+  .record(z.string().regex(/^[a-z0-9_]{1,40}$/), counter)
+  .refine(names => Object.keys(names).length <= 65, 'more than 65 names')
+
 export const serviceStatusSchema = z.object({
   state: z.enum(serviceStates),
   since: time,
   restarts: counter,
   lastExit: line.optional(),
+  lastProbe: z.object({ at: time, good: z.boolean() }).optional(),
+  /** Absent from nodes that always enforce. */
+  seccomp: z.enum(seccompModes).optional(),
+  /** Since the agent started. */
+  denied: denied.optional(),
   memoryBytes: counter.optional(),
+  /** Processor seconds of its present sandbox. */
+  cpuS: z.number().min(0).optional(),
   pid: counter.optional(),
 })
 export type ServiceStatus = z.infer<typeof serviceStatusSchema>
@@ -47,6 +60,12 @@ export const statusSchema = z.object({
   lastPanic: z.string().max(65_536).optional(),
   /** Processes of root besides the agent, by name: none, but for the helpers that it runs for a moment. */
   rootProcesses: z.array(z.string().max(64)).max(64),
+  /** The number of the owner's last order that the node carried out. */
+  lastOrder: counter.optional(),
+  /** Whether denied calls are counted; filters work either way. */
+  audit: z.enum(['on', 'unavailable']).optional(),
+  /** Records of denied calls that the kernel threw away, of whatever service; absent for none. */
+  deniedLost: counter.optional(),
   services: z.record(z.string().regex(/^[a-z][a-z0-9-]{0,31}$/), serviceStatusSchema),
 })
 export type Status = z.infer<typeof statusSchema>

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { ipv4, wireguardKey } from './fields.ts'
+import { ipv4, nodeId, wireguardKey } from './fields.ts'
 
 /** Where a peer was last seen: IPv4 address and UDP port. A hint: WireGuard follows the peer when it moves. */
 export const endpoint = z.string().refine(isEndpoint, 'not an endpoint such as 192.0.2.7:51820')
@@ -7,6 +7,8 @@ export const endpoint = z.string().refine(isEndpoint, 'not an endpoint such as 1
 /** A peer owns exactly one address of the cluster's network; there are no other routes. */
 export const peerSchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/, 'not a peer name'),
+  /** Of a peer that is a node of the cluster: its services are called. An operator has none. */
+  nodeId: nodeId.optional(),
   publicKey: wireguardKey,
   address: ipv4,
   endpoint: endpoint.optional(),
@@ -51,6 +53,7 @@ function faults(wireguard: {
     ...(isDistinct(addresses) ? [] : ['two have one address']),
     ...(isDistinct(peers.map(peer => peer.publicKey)) ? [] : ['two have one key']),
     ...(isDistinct(peers.map(peer => peer.name)) ? [] : ['two have one name']),
+    ...(isDistinct(peers.flatMap(peer => peer.nodeId ?? [])) ? [] : ['two have one node id']),
     ...strangers.map(peer => `${peer.address} is outside the network`),
   ]
 }

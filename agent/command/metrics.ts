@@ -1,9 +1,18 @@
-import { nodeStates, type Status } from '../../protocol/status.ts'
+import { nodeStates, type ServiceStatus, type Status } from '../../protocol/status.ts'
+
+type Families = Readonly<Record<string, readonly [type: string, help: string, rows: readonly string[]]>>
 
 /** The status as Prometheus text (exposition format 0.0.4). */
 export function metricsText(status: Status): string {
-  const services = Object.entries(status.services)
-  const families: Readonly<Record<string, readonly [type: string, help: string, rows: readonly string[]]>> = {
+  return Object.entries({ ...nodeFamilies(status), ...serviceFamilies(status) })
+    .map(([name, [type, help, rows]]) =>
+      [`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`, ...rows.map(row => `${name}${row}\n`)].join(''),
+    )
+    .join('')
+}
+
+function nodeFamilies(status: Status): Families {
+  return {
     orama_uptime_seconds: ['gauge', 'Seconds since the kernel started.', [` ${status.uptimeS}`]],
     orama_build_info: [
       'gauge',
@@ -16,27 +25,66 @@ export function metricsText(status: Status): string {
       nodeStates.map(name => `{state="${name}"} ${name === status.state ? 1 : 0}`),
     ],
     orama_agent_memory_bytes: ['gauge', 'Resident memory of the agent.', [` ${process.memoryUsage.rss()}`]],
+    orama_audit_up: [
+      'gauge',
+      'Whether denied system calls are counted.',
+      status.audit === undefined ? [] : [` ${Number(status.audit === 'on')}`],
+    ],
+    orama_audit_lost_total: [
+      'counter',
+      'Records of denied system calls that the kernel threw away.',
+      status.audit === 'on' ? [` ${status.deniedLost ?? 0}`] : [],
+    ],
+  }
+}
+
+function serviceFamilies(status: Status): Families {
+  const services = Object.entries(status.services)
+  /** One row a service, where the value is known. */
+  const perService = (value: (service: ServiceStatus) => number | undefined) =>
+    services.flatMap(([name, service]) => {
+      const found = value(service)
+      return found === undefined ? [] : [`{service="${name}"} ${found}`]
+    })
+  return {
     orama_service_ready: [
       'gauge',
       'Whether a service is ready.',
-      services.map(([name, s]) => `{service="${name}"} ${s.state === 'ready' ? 1 : 0}`),
+      perService(({ state }) => (state === 'ready' ? 1 : 0)),
     ],
     orama_service_restarts_total: [
       'counter',
       'How often a service was started again.',
-      services.map(([name, s]) => `{service="${name}"} ${s.restarts}`),
+      perService(({ restarts }) => restarts),
     ],
     orama_service_memory_bytes: [
       'gauge',
       'Memory of the cgroup of a service.',
-      services.flatMap(([name, { memoryBytes }]) =>
-        memoryBytes === undefined ? [] : [`{service="${name}"} ${memoryBytes}`],
+      perService(({ memoryBytes }) => memoryBytes),
+    ],
+    orama_service_cpu_seconds_total: [
+      'counter',
+      'Processor time of the present sandbox of a service.',
+      perService(({ cpuS }) => cpuS),
+    ],
+    orama_service_probe_good: [
+      'gauge',
+      'Whether the last probe of a service was answered.',
+      perService(({ lastProbe }) => (lastProbe === undefined ? undefined : Number(lastProbe.good))),
+    ],
+    orama_service_seccomp_enforced: [
+      'gauge',
+      'Whether calls that the filter of a service does not allow fail (1) or are only noted (0).',
+      perService(({ seccomp }) => (seccomp === undefined ? undefined : Number(seccomp === 'enforce'))),
+    ],
+    orama_service_denied_calls_total: [
+      'counter',
+      'System calls that the filter of a service did not allow.',
+      services.flatMap(([service, { denied }]) =>
+        Object.entries(denied ?? {}).map(
+          ([name, count]) => `{service="${service}",syscall="${name}"} ${count}`,
+        ),
       ),
     ],
   }
-  return Object.entries(families)
-    .map(([name, [type, help, rows]]) =>
-      [`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`, ...rows.map(row => `${name}${row}\n`)].join(''),
-    )
-    .join('')
 }

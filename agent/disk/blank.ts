@@ -1,6 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { fileBytes, readExactly } from './disk.ts'
 import {
+  binaryBytes,
   copyBytes,
   copyOffsets,
   goodCopies,
@@ -80,8 +81,21 @@ function isCommitted(copy: LuksCopy): boolean {
  * is left of each bears our label, or is zero, and nowhere is there a trace of the token that commits.
  */
 async function isTornFormat(file: FileHandle): Promise<boolean> {
-  const remains = await Promise.all([remainsOf(file, 'primary'), remainsOf(file, 'secondary')])
+  const names = ['primary', 'secondary'] as const
+  // Most often there is nothing: then 8 MiB need not be searched.
+  if (!(await Promise.all(names.map(name => hasLabel(file, name)))).includes(true)) return false
+  const remains = await Promise.all(names.map(name => remainsOf(file, name)))
   return remains.includes('pending') && !remains.includes('other')
+}
+
+async function hasLabel(file: FileHandle, name: CopyName): Promise<boolean> {
+  if ((await fileBytes(file)) < copyOffsets[name] + binaryBytes) return false
+  return isOurs(await readExactly(file, copyOffsets[name], binaryBytes), name)
+}
+
+/** Whether it begins as a copy with our label; no checksum says so. */
+function isOurs(bytes: Buffer, name: CopyName): boolean {
+  return bytes.subarray(0, 6).equals(magics[name]) && labelOf(bytes) === pendingLabel
 }
 
 async function remainsOf(file: FileHandle, name: CopyName): Promise<'none' | 'pending' | 'other'> {
@@ -89,8 +103,7 @@ async function remainsOf(file: FileHandle, name: CopyName): Promise<'none' | 'pe
   const bytes = await readExactly(file, copyOffsets[name], copyBytes)
   if (bytes.includes(nodeTokenType)) return 'other'
   if (isZero(bytes.subarray(0, 512))) return 'none'
-  const isOurs = bytes.subarray(0, 6).equals(magics[name]) && labelOf(bytes) === pendingLabel
-  return isOurs ? 'pending' : 'other'
+  return isOurs(bytes, name) ? 'pending' : 'other'
 }
 
 async function findForeign(file: FileHandle): Promise<string | undefined> {

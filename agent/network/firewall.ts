@@ -27,8 +27,8 @@ export type FirewallService = {
   readonly ports: readonly FirewallPort[]
   /** Services of this node that it may call. */
   readonly requires: readonly string[]
-  /** 'wireguard': it may call its own ports on other nodes. */
-  readonly egress: readonly 'wireguard'[]
+  /** 'wireguard': it may call its own ports on other nodes; 'dns': port 53 outside. */
+  readonly egress: readonly ('wireguard' | 'dns')[]
 }
 
 /** Agent, update chunks, guardian: on this node they are called by UID 0 alone. */
@@ -101,7 +101,7 @@ function outputRules(state: FirewallState): string[] {
   return rules
 }
 
-/** What one service may begin: calls to itself and to what it requires, and to its own kind on other nodes. */
+/** What one service may begin: calls to itself and to what it requires, to its own kind on other nodes, and DNS outside. */
 function serviceRules(service: FirewallService, { wireguard, services }: FirewallState): string[] {
   const callable = services.filter(
     other => other.name === service.name || service.requires.includes(other.name),
@@ -118,6 +118,9 @@ function serviceRules(service: FirewallService, { wireguard, services }: Firewal
     const toPeers = `${from} oifname "wg0" ip daddr ${network(wireguard)}`
     if (remote.length > 0) rules.push(`${toPeers} ${protocol} dport ${set(remote)} accept`)
   }
+  if (service.egress.includes('dns'))
+    for (const protocol of ['udp', 'tcp'])
+      rules.push(`meta skuid ${service.uid} oifname != { "lo", "wg0" } ${protocol} dport 53 accept`)
   return rules
 }
 

@@ -82,7 +82,9 @@ function refuse(machine: Machine, cause: unknown): void {
 }
 
 function newNode(machine: Machine, record: NodeRecord): Node {
-  const node: Node = { machine, record, stop: how => void shutDown(machine, node, how) }
+  const keepRecord = async (next: NodeRecord) =>
+    (await updateRecord(nodeWorld(), nodeVolume(known(machine, 'disk')), next)).record
+  const node: Node = { machine, record, keepRecord, stop: how => void shutDown(machine, node, how) }
   return node
 }
 

@@ -2,8 +2,7 @@ import type { Server } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatTime, fromBase64url } from '../../protocol/fields.ts'
 import { verifyOrder } from '../../protocol/order.ts'
-import type { NodeRecord } from '../../protocol/record.ts'
-import { acknowledgementContext, type AcknowledgementRequest, type Command } from '../../protocol/requests.ts'
+import { acknowledgementContext, type AcknowledgementRequest } from '../../protocol/requests.ts'
 import { sealTo } from '../../protocol/seal.ts'
 import type { Status } from '../../protocol/status.ts'
 import { bearerGuard, commandRoutes } from '../command/routes.ts'
@@ -14,15 +13,16 @@ import { serveHttp } from '../http/server.ts'
 import { addLogSink, describe, recentLines, uptimeS } from '../system/log.ts'
 import { rootProcesses } from '../system/processes.ts'
 import { identityProtection } from '../trust/identity.ts'
+import { carryOut } from './acts.ts'
 import { known, type Machine } from './machine.ts'
+import type { OrderTaker } from './orders.ts'
 import type { Services } from './services.ts'
 
 const port = 9998
 
 /** An enrolled node as its command server sees it: parts appear as the boot goes on. */
-export type Node = {
+export type Node = OrderTaker & {
   readonly machine: Machine
-  record: NodeRecord
   unlock?: UnlockDesk | undefined
   services?: Services
   /** Stops everything in order and ends the machine. */
@@ -41,7 +41,7 @@ export function serveCommands(node: Node): Promise<Server> {
       status: () => statusOf(node),
       unlock: () => node.unlock,
       acknowledge: request => acknowledgeAgain(node, request),
-      command: command => carryOut(node, command),
+      command: command => (command.action === 'status' ? statusOf(node) : carryOut(node, command)),
       logs: (service, lines) => readLog(node, service, lines),
       followLogs: (service, signal) => follow(node, service, signal),
       logNames: () => ['agent', ...(node.services?.logs.keys() ?? [])],
@@ -71,16 +71,30 @@ async function statusOf(node: Node): Promise<Status> {
     uptimeS: Math.round(uptimeS()),
     ...(firmware.lastPanic === undefined ? {} : { lastPanic: firmware.lastPanic }),
     rootProcesses: (await rootProcesses()).slice(0, rootProcessesMax),
-    services: serviceStates(node),
+    lastOrder: record.lastOrder,
+    ...auditState(node.services),
+    services: node.services === undefined ? {} : serviceStates(node.services),
   }
 }
 
-function serviceStates(node: Node): Status['services'] {
-  const all = Object.entries(node.services?.supervisor.status() ?? {})
+function auditState(services: Services | undefined): Pick<Status, 'audit' | 'deniedLost'> {
+  if (services === undefined) return {}
+  const lost = services.audit.lost()
+  return { audit: services.audit.state(), ...(lost === 0 ? {} : { deniedLost: lost }) }
+}
+
+function serviceStates({ supervisor, seccomp, denied }: Services): Status['services'] {
+  const ago = (ms: number) => formatTime(new Date(Date.now() - ms))
   return Object.fromEntries(
-    all.map(([name, { forMs, ...rest }]) => [
+    Object.entries(supervisor.status()).map(([name, { forMs, lastProbe, ...rest }]) => [
       name,
-      { ...rest, since: formatTime(new Date(Date.now() - forMs)) },
+      {
+        ...rest,
+        since: ago(forMs),
+        ...(lastProbe === undefined ? {} : { lastProbe: { at: ago(lastProbe.agoMs), good: lastProbe.good } }),
+        seccomp: seccomp.modeOf(name),
+        denied: denied(name),
+      },
     ]),
   )
 }
@@ -102,53 +116,6 @@ function acknowledgeAgain(node: Node, request: AcknowledgementRequest): { box: s
   }
   const text = Buffer.from(JSON.stringify(acknowledge(record)))
   return { box: sealTo(fromBase64url(request.ephemeral), acknowledgementContext, text) }
-}
-
-type Act = (node: Node, service: string) => Promise<object>
-
-/** What the bearer token may do. The rest wants an order of the owner. */
-const acts: Readonly<Partial<Record<Command['action'], Act>>> = {
-  status: statusOf,
-  restart: async (node, service) => {
-    await supervisorOf(node).restart(service)
-    return { status: 'restarted', service }
-  },
-  stop: async (node, service) => {
-    await supervisorOf(node).stop(service)
-    return { status: 'stopped', service }
-  },
-  start: (node, service) => {
-    supervisorOf(node).start(service)
-    return Promise.resolve({ status: 'started', service })
-  },
-  reboot: node => {
-    node.stop('restart')
-    return Promise.resolve({ status: 'rebooting' })
-  },
-}
-
-async function carryOut(node: Node, { action, service }: Command): Promise<object> {
-  const act = acts[action]
-  if (act === undefined)
-    throw new HttpError(
-      403,
-      `'${action}' needs an order signed by the owner`,
-      'this version does not carry it out',
-    )
-  if (['restart', 'stop', 'start'].includes(action)) checkService(node, service)
-  return act(node, service ?? '')
-}
-
-function checkService(node: Node, service: string | undefined): void {
-  if (service === undefined) throw new HttpError(400, 'which service?', 'send {"action":…,"service":…}')
-  const names = Object.keys(supervisorOf(node).status())
-  if (!names.includes(service)) throw new HttpError(404, 'no such service', `there are: ${names.join(', ')}`)
-}
-
-function supervisorOf(node: Node) {
-  if (node.services === undefined)
-    throw new HttpError(409, 'no services run yet', `the node is ${node.machine.state.current().name}`)
-  return node.services.supervisor
 }
 
 async function readLog(node: Node, service: string, lines: number): Promise<string> {

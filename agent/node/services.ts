@@ -1,17 +1,21 @@
 import { join } from 'node:path'
-import { servicePassword } from '../../protocol/cluster-secret.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
+import type { SeccompMode } from '../../protocol/requests.ts'
+import { type Audit, type Denied, startAudit } from '../services/audit.ts'
 import { bindRoot, crun } from '../services/crun.ts'
 import { openServiceLog, type ServiceLog } from '../services/logs.ts'
 import type { Manifest } from '../services/manifest.ts'
+import { type SeccompSwitch, seccompSwitch } from '../services/seccomp-switch.ts'
 import { createSupervisor, type Supervisor } from '../services/supervisor.ts'
-import { serviceWorld } from '../services/world.ts'
+import { auditWorld, serviceWorld } from '../services/world.ts'
 import { launch } from '../system/launch.ts'
 import { bootTimeMs } from '../system/libc.ts'
+import { setUserQuota } from '../system/quota.ts'
 import { run } from '../system/run.ts'
 import { storeFolder, withClusterSecret } from '../unlock/record-store.ts'
 import { known, type Machine } from './machine.ts'
-import { dataFolder } from './volume.ts'
+import { withServiceFacts } from './service-facts.ts'
+import { dataFolder, nodeVolume, nodeWorld } from './volume.ts'
 
 /** In memory, not reachable from inside a sandbox. */
 const runFolder = '/run/orama'
@@ -19,6 +23,10 @@ const runFolder = '/run/orama'
 export type Services = {
   readonly supervisor: Supervisor
   readonly logs: ReadonlyMap<string, ServiceLog>
+  readonly audit: Audit
+  readonly seccomp: SeccompSwitch
+  /** The denied calls of a service. */
+  readonly denied: (name: string) => Denied
 }
 
 const passCheckMs = 5000
@@ -33,22 +41,33 @@ export function startServices(
   const logs = new Map(
     of.manifests.map(m => [m.name, openServiceLog(join(dataFolder, 'logs', `${m.name}.log`))]),
   )
+  const modes = new Map<string, SeccompMode>()
+  const device = nodeWorld().mapperPath(nodeVolume(known(machine, 'disk')).name)
   bindRoot(runFolder)
   const sandboxes = crun({
     run,
     launch,
     runFolder,
     dataFolder,
-    nodeId: of.record.nodeId,
-    wireguardAddress: of.record.wireguard.address,
-    passwordOf: name =>
-      withClusterSecret(storeFolder(dataFolder), secret => Promise.resolve(servicePassword(secret, name))),
+    withFacts: (name, use) =>
+      withClusterSecret(storeFolder(dataFolder), clusterSecret =>
+        withServiceFacts(name, { record: of.record, clusterSecret, nameservers: nameservers(machine) }, use),
+      ),
+    seccompModeOf: name => modes.get(name) ?? 'enforce',
+    setQuota: (uid, quota) => {
+      setUserQuota(device, uid, quota)
+    },
     logOf: name => {
       const log = logs.get(name)
       if (log === undefined) throw new RangeError(`Cannot find the log of '${name}'`)
       return log
     },
   })
+  const audit = startAudit(
+    auditWorld(),
+    of.manifests.map(m => m.uid),
+    machine.stopping.signal,
+  )
   const reaper = known(machine, 'reaper')
   const world = serviceWorld({
     crun: sandboxes,
@@ -58,7 +77,15 @@ export function startServices(
   const supervisor = createSupervisor(of.manifests, world, { signal: machine.stopping.signal, onChange })
   supervisor.startAll()
   tieToWatchdog(machine, supervisor)
-  return { supervisor, logs }
+  const uids = new Map(of.manifests.map(m => [m.name, m.uid]))
+  const denied = (name: string) => audit.deniedBy(uids.get(name) ?? 0)
+  return { supervisor, logs, audit, seccomp: seccompSwitch(modes, supervisor), denied }
+}
+
+/** As they are now: a service that uses them is given those of its last start. */
+function nameservers(machine: Machine): readonly string[] {
+  const { lease, operator } = machine
+  return lease?.dns ?? (operator?.kind === 'file' ? operator.file.network?.dns : undefined) ?? []
 }
 
 /** A supervisor that has stopped looking at its services is a node that hangs. */

@@ -1,13 +1,23 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { SeccompMode } from '../../protocol/requests.ts'
 import type { Launch } from '../system/launch.ts'
 import { mount, mountFlags } from '../system/libc.ts'
+import type { UserQuota } from '../system/quota.ts'
 import type { Run } from '../system/run.ts'
 import type { StopSignal } from './keeper.ts'
 import type { ServiceLog } from './logs.ts'
-import { fill, type Manifest, type Placeholders } from './manifest.ts'
+import type { Manifest } from './manifest.ts'
 import { cgroupOf, configInside, sandboxConfig } from './sandbox.ts'
+import type { Usage } from './supervisor.ts'
+import {
+  fillSecret,
+  type ListSources,
+  type OpenValues,
+  type SecretValues,
+  visibleValues,
+} from './templates.ts'
 
 /** What all sandboxes of the machine have in common. */
 export type SandboxMachine = {
@@ -17,11 +27,19 @@ export type SandboxMachine = {
   readonly runFolder: string
   /** On the data partition: data, logs, secrets. */
   readonly dataFolder: string
-  readonly nodeId: string
-  readonly wireguardAddress: string
   readonly logOf: (name: string) => ServiceLog
-  /** For the files that its manifest has rendered. */
-  readonly passwordOf: (name: string) => Promise<string>
+  readonly seccompModeOf: (name: string) => SeccompMode
+  /** Limits what the user may keep on the data partition. */
+  readonly setQuota: (uid: number, quota: UserQuota) => void
+  /** Lends what a service's templates are filled from, as it is at this start; the secrets are wiped afterwards. */
+  readonly withFacts: <T>(name: string, use: (facts: ServiceFacts) => Promise<T>) => Promise<T>
+}
+
+/** What the node knows for a service's templates. */
+export type ServiceFacts = {
+  readonly open: Omit<OpenValues, 'dataDir' | 'configDir'>
+  readonly sources: ListSources
+  readonly secrets: SecretValues
 }
 
 /** Sandboxes by crun, detached: no monitor stays behind, and the service becomes a child of PID 1. */
@@ -29,7 +47,7 @@ export type Crun = {
   readonly start: (manifest: Manifest) => Promise<number>
   readonly kill: (name: string, signal: StopSignal) => Promise<void>
   readonly remove: (name: string) => Promise<void>
-  readonly memoryBytes: (name: string) => Promise<number | undefined>
+  readonly usage: (name: string) => Promise<Usage>
 }
 
 const startMs = 30_000
@@ -46,10 +64,7 @@ export function crun(machine: SandboxMachine): Crun {
     remove: async name => {
       if (existsSync(join(runFolder, 'crun', name))) await run('crun', [...state, 'delete', '--force', name])
     },
-    memoryBytes: async name => {
-      const text = await readFile(join('/sys/fs/cgroup', cgroupOf(name), 'memory.current'), 'utf8')
-      return /^\d+\n$/.test(text) ? Number(text) : undefined
-    },
+    usage: name => readUsage(join('/sys/fs/cgroup', cgroupOf(name))),
   }
 }
 
@@ -66,6 +81,18 @@ export function bindRoot(runFolder: string): void {
   const flags =
     mountFlags.bind | mountFlags.remount | mountFlags.readonly | mountFlags.nosuid | mountFlags.nodev
   mount({ source: 'none', target, type: 'none', flags })
+}
+
+/** Throws where the cgroup is gone or says something else than a kernel would. */
+export async function readUsage(cgroup: string): Promise<Usage> {
+  const [memory, cpu] = await Promise.all(
+    ['memory.current', 'cpu.stat'].map(file => readFile(join(cgroup, file), 'utf8')),
+  )
+  const memoryBytes = /^(\d{1,15})\n$/.exec(memory ?? '')?.[1]
+  const cpuUs = /^usage_usec (\d{1,15})$/m.exec(cpu ?? '')?.[1]
+  if (memoryBytes === undefined || cpuUs === undefined)
+    throw new SyntaxError(`Cannot read the usage of '${cgroup}'`)
+  return { memoryBytes: Number(memoryBytes), cpuS: Math.round(Number(cpuUs) / 1e3) / 1e3 }
 }
 
 async function start(machine: SandboxMachine, manifest: Manifest, state: readonly string[]): Promise<number> {
@@ -111,31 +138,39 @@ async function prepare(machine: SandboxMachine, manifest: Manifest): Promise<str
   await mkdir(dataDir, { recursive: true })
   await chown(dataDir, uid, uid)
   await chmod(dataDir, 0o700)
-  const { nodeId, wireguardAddress } = machine
-  const values = { nodeId, wireguardAddress, dataDir, configDir: configInside }
-  await renderFiles(machine, manifest, { folder: configFolder, values })
+  machine.setQuota(uid, { mebibytes: manifest.limits.diskMib, files: manifest.limits.diskFiles })
+  const values = await machine.withFacts(name, async ({ open, sources, secrets }) => {
+    const visible = visibleValues(manifest.lists, { ...open, dataDir, configDir: configInside }, sources)
+    await renderFiles(manifest, configFolder, template => fillSecret(template, visible, secrets))
+    return visible
+  })
   const config = sandboxConfig(
-    manifest,
-    { root: join(machine.runFolder, 'root'), dataDir, configFolder },
+    withoutIoWeight(manifest),
+    { root: join(machine.runFolder, 'root'), dataDir, configFolder, seccomp: machine.seccompModeOf(name) },
     values,
   )
   await writeFile(join(bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 })
   return bundle
 }
 
-type Rendering = { readonly folder: string; readonly values: Placeholders }
+/** crun does not start a service whose weight the kernel cannot take. */
+function withoutIoWeight(manifest: Manifest): Manifest {
+  if (existsSync('/sys/fs/cgroup/io.cost.qos')) return manifest
+  return { ...manifest, limits: { ...manifest.limits, ioWeight: undefined } }
+}
 
 async function renderFiles(
-  machine: SandboxMachine,
-  manifest: Manifest,
-  { folder, values }: Rendering,
+  { files, uid }: Manifest,
+  folder: string,
+  render: (template: string) => Buffer,
 ): Promise<void> {
-  const files = Object.entries(manifest.files)
-  if (files.length === 0) return
-  const password = await machine.passwordOf(manifest.name)
-  for (const [file, template] of files) {
-    const path = join(folder, file)
-    await writeFile(path, fill(template, { ...values, password }), { mode: 0o400, flag: 'wx' })
-    await chown(path, manifest.uid, manifest.uid)
+  for (const [name, { text }] of Object.entries(files)) {
+    const content = render(text)
+    try {
+      await writeFile(join(folder, name), content, { mode: 0o400, flag: 'wx' })
+    } finally {
+      content.fill(0)
+    }
+    await chown(join(folder, name), uid, uid)
   }
 }

@@ -31,6 +31,7 @@ export type KeeperStatus = {
   /** How often it was started again after an end that nobody asked for. */
   readonly restarts: number
   readonly lastExit?: string
+  readonly lastProbe?: { readonly agoMs: number; readonly good: boolean }
   readonly pid?: number
 }
 
@@ -88,10 +89,22 @@ type Life = {
   readonly set: (change: Partial<Facts>) => void
 }
 
-type Facts = { state: ServiceState; restarts: number; lastExit: string | undefined; pid: number | undefined }
+type Facts = {
+  state: ServiceState
+  restarts: number
+  lastExit: string | undefined
+  lastProbe: { readonly atMs: number; readonly good: boolean } | undefined
+  pid: number | undefined
+}
 
 function newLife(manifest: Manifest, world: KeeperWorld, { mayStart, onChange }: KeeperOptions): Life {
-  const facts: Facts = { state: 'stopped', restarts: 0, lastExit: undefined, pid: undefined }
+  const facts: Facts = {
+    state: 'stopped',
+    restarts: 0,
+    lastExit: undefined,
+    lastProbe: undefined,
+    pid: undefined,
+  }
   let sinceMs = world.nowMs()
   return {
     manifest,
@@ -103,13 +116,16 @@ function newLife(manifest: Manifest, world: KeeperWorld, { mayStart, onChange }:
       onChange()
     },
     status: () => {
-      const { state, restarts, lastExit, pid } = facts
-      const forMs = world.nowMs() - sinceMs
+      const { state, restarts, lastExit, lastProbe, pid } = facts
+      const nowMs = world.nowMs()
       return {
         state,
-        forMs,
+        forMs: nowMs - sinceMs,
         restarts,
         ...(lastExit === undefined ? {} : { lastExit }),
+        ...(lastProbe === undefined
+          ? {}
+          : { lastProbe: { agoMs: nowMs - lastProbe.atMs, good: lastProbe.good } }),
         ...(pid === undefined ? {} : { pid }),
       }
     },
@@ -190,6 +206,7 @@ async function probeUntil(life: Life, signal: AbortSignal, onReady: () => void):
   while (!isAborted(signal)) {
     const good = await world.probe(manifest).catch(() => false)
     if (isAborted(signal)) break
+    life.set({ lastProbe: { atMs: world.nowMs(), good } })
     failed = good ? 0 : failed + 1
     if (good && !ready) {
       ready = true

@@ -2,6 +2,8 @@
 export type LineSplitter = {
   /** The lines that are complete now. */
   readonly push: (chunk: Uint8Array) => string[]
+  /** Drops the chunk, with the line that it goes on with and the one that it begins; how many lines that were. */
+  readonly drop: (chunk: Uint8Array) => number
   /** What was begun and never ended by a newline. */
   readonly end: () => string[]
 }
@@ -41,8 +43,21 @@ export function lineSplitter(): LineSplitter {
       }
       return rest.length === 0 ? lines : [...lines, ...add(rest)]
     },
+    drop: chunk => {
+      const goesOn = skipping
+      held = []
+      size = 0
+      skipping = chunk.at(-1) !== 10
+      return newlines(chunk) + Number(skipping) - Number(goesOn)
+    },
     end: () => (size === 0 ? [] : [take('')]),
   }
+}
+
+function newlines(chunk: Uint8Array): number {
+  let count = 0
+  for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) count++
+  return count
 }
 
 /** UTF-8 with everything that a terminal would act upon, or that hides text, written as \x1b or \u202e. */

@@ -1,12 +1,16 @@
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { type FloodGate, type FloodOptions, floodGate } from './flood.ts'
 import { lineSplitter } from './lines.ts'
 
 /** The log of one service: what it writes on standard output and error, a line each with the time it came. */
 export type ServiceLog = AsyncDisposable & {
   /** Adds lines. Never throws: a full disk costs lines, not the service. */
   readonly write: (lines: readonly string[]) => Promise<void>
-  /** Reads a stream to its end; it is read no faster than the disk writes, so memory stays bounded. */
+  /**
+   * Reads a stream to its end; it is read no faster than the disk writes, so memory stays bounded. Of a flood, lines
+   * are dropped and their number is written down.
+   */
   readonly consume: (stream: AsyncIterable<Uint8Array>) => Promise<void>
   /** The newest lines, oldest first. */
   readonly tail: (count: number) => Promise<string[]>
@@ -19,6 +23,7 @@ export type LogOptions = {
   /** How many files there are in all: service.log, service.log.1, … */
   readonly files?: number
   readonly nowMs?: () => number
+  readonly flood?: FloodOptions
 }
 
 const followedMax = 1000
@@ -29,6 +34,8 @@ export function openServiceLog(path: string, options: LogOptions = {}): ServiceL
   const { nowMs = () => Date.now(), files = 4 } = options
   const file = rotatingFile(path, { bytesMax: options.bytesMax ?? 1024 * 1024, files })
   const followers = new Set<(line: string) => void>()
+  // One for both streams of a service.
+  const gate = floodGate(options.flood)
   const write = async (lines: readonly string[]) => {
     if (lines.length === 0) return
     const time = new Date(nowMs()).toISOString()
@@ -38,7 +45,7 @@ export function openServiceLog(path: string, options: LogOptions = {}): ServiceL
   }
   return {
     write,
-    consume: stream => consume(stream, write),
+    consume: stream => consume(stream, { write, gate }),
     tail: async count => {
       await file.settled()
       return tail(path, { lines: count, files })
@@ -82,17 +89,32 @@ async function tailOne(path: string, lines: number): Promise<string[]> {
   }
 }
 
-async function consume(
-  stream: AsyncIterable<Uint8Array>,
-  write: (lines: readonly string[]) => Promise<void>,
-): Promise<void> {
+type Consumer = {
+  readonly write: (lines: readonly string[]) => Promise<void>
+  readonly gate: FloodGate
+}
+
+async function consume(stream: AsyncIterable<Uint8Array>, { write, gate }: Consumer): Promise<void> {
   const splitter = lineSplitter()
+  let dropped = 0
+  const takeNote = () => {
+    const note = dropped > 0 ? [`(${dropped} lines dropped: too many at once)`] : []
+    dropped = 0
+    return note
+  }
   try {
-    for await (const chunk of stream) await write(splitter.push(chunk))
+    for await (const chunk of stream) {
+      if (gate.admit(chunk.length)) {
+        await write([...takeNote(), ...splitter.push(chunk)])
+      } else {
+        dropped += splitter.drop(chunk)
+        await gate.pause()
+      }
+    }
   } catch (cause) {
     await write([`(the output ended with an error: ${String(cause)})`])
   }
-  await write(splitter.end())
+  await write([...takeNote(), ...splitter.end()])
 }
 
 async function* follow(

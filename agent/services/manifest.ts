@@ -1,10 +1,15 @@
 import * as z from 'zod'
+import { checkTemplates, listsSchema } from './templates.ts'
 
 /** Names become file names, cgroup names and container ids. */
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/)
 const port = z.int().min(1).max(65_535)
 const filePath = z.string().regex(/^(\/[A-Za-z0-9._-]{1,64}){1,8}$/)
 const text = z.string().max(4096)
+
+/** The name of a file, in the service's folder, in its data folder or below `${configDir}`. */
+const fileName = z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/)
+const fileBytesMax = 65_536
 
 /** What the agent keeps for itself; a service that named one would wait for ever, or listen in its place. */
 const agentPorts = [9997, 9998, 9999, 51_820]
@@ -17,7 +22,10 @@ const probe = z.union([
 const manifestSchema = z
   .strictObject({
     name,
-    /** The program by its full path and its arguments; `${…}` as in `Placeholders`. */
+    /**
+     * The program by its full path and its arguments; `${…}` as in templates.ts. A word of which nothing is left,
+     * since it is an empty list, is left out.
+     */
     command: z
       .tuple([filePath])
       .rest(text)
@@ -48,37 +56,57 @@ const manifestSchema = z
       cpus: z.number().min(0.1).max(64),
       pids: z.int().min(1).max(4096),
       files: z.int().min(16).max(1_048_576),
+      /** What it may keep in its data folder, by user quota. */
+      diskMib: z.int().min(1).max(1_048_576).default(4096),
+      diskFiles: z.int().min(1).max(16_777_216).default(65_536),
       /** cgroup v2 io.weight; only on kernels that have it. */
       ioWeight: z.int().min(1).max(10_000).optional(),
     }),
     /** System calls beyond the base list of seccomp.ts. */
     syscalls: z.array(z.string().regex(/^[a-z0-9_]{1,40}$/)).max(64),
-    egress: z.array(z.enum(['wireguard'])).max(1),
+    /** `wireguard`: its own ports on other nodes; `dns`: port 53 outside. */
+    egress: z.array(z.enum(['wireguard', 'dns'])).max(2),
     capabilities: z.array(z.enum(['CAP_NET_BIND_SERVICE'])).max(1),
-    /** Files that the agent renders and the service reads under `${configDir}`: owned by it, mode 0400. */
-    files: z.record(z.string().regex(/^[a-z][a-z0-9.-]{0,63}$/), z.string().max(65_536)).default({}),
+    /** What `${…}` may name besides, made of the cluster's nodes or of DNS servers. */
+    lists: listsSchema,
+    /**
+     * Files that the agent renders at each start and the service reads under `${configDir}`: owned by it, mode
+     * 0400. The text stands here, or in a file of the service's folder. With `inDataDir` the file is seen in the
+     * data folder too, under that name, read-only.
+     */
+    files: z
+      .record(
+        fileName,
+        z.union([
+          z
+            .string()
+            .max(fileBytesMax)
+            .transform((text): { text: string; inDataDir?: string | undefined } => ({ text })),
+          z.strictObject({ text: z.string().max(fileBytesMax), inDataDir: fileName.optional() }),
+        ]),
+      )
+      .refine(files => Object.keys(files).length <= 16, 'at most 16 files')
+      .default({}),
   })
   .superRefine(checkPorts)
+  .superRefine(checkTemplates)
 
 export type Manifest = z.infer<typeof manifestSchema>
 export type Probe = Manifest['readiness']
 
-/** What `${…}` in command, environment and files may name. */
-export type Placeholders = {
-  readonly nodeId: string
-  readonly wireguardAddress: string
-  readonly dataDir: string
-  readonly configDir: string
-  /** Random, made once for the service and kept on the data partition; allowed in files only. */
-  readonly password?: string
-}
-
 const manifestBytesMax = 262_144
 
-/** Reads a service.json. Throws SyntaxError that names the file and the first bad key. */
-export function parseManifest(json: string, file: string): Manifest {
+/**
+ * Reads a service.json; `templates` are the other files of its folder. Throws SyntaxError that names the file and
+ * the first bad key.
+ */
+export function parseManifest(
+  json: string,
+  file: string,
+  templates: Readonly<Record<string, string>> = {},
+): Manifest {
   if (json.length > manifestBytesMax) throw new SyntaxError(`Cannot use '${file}': ${json.length} characters`)
-  const parsed = manifestSchema.safeParse(parseJson(json, file))
+  const parsed = manifestSchema.safeParse(withTemplates(parseJson(json, file), file, templates))
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   const keys = issue?.code === 'unrecognized_keys' ? issue.keys : []
@@ -91,15 +119,15 @@ export function parseManifest(json: string, file: string): Manifest {
 /** Checks what one manifest cannot know: unique names and UIDs, no port twice, `requires` known and without a circle. */
 export function checkManifests(manifests: readonly Manifest[]): void {
   unique(
-    manifests.map(m => m.name),
+    manifests.map(m => ({ owner: m.name, value: m.name })),
     'name',
   )
   unique(
-    manifests.map(m => m.uid),
+    manifests.map(m => ({ owner: m.name, value: m.uid })),
     'UID',
   )
   unique(
-    manifests.flatMap(m => m.ports.map(p => `${p.port}/${p.protocol}`)),
+    manifests.flatMap(m => m.ports.map(p => ({ owner: m.name, value: `${p.port}/${p.protocol}` }))),
     'port',
   )
   startOrder(manifests)
@@ -122,15 +150,6 @@ export function startOrder(manifests: readonly Manifest[]): Manifest[] {
   }
   for (const manifest of manifests) visit(manifest, [])
   return ordered
-}
-
-/** Replaces every `${name}`. Throws RangeError for a name that has no value here. */
-export function fill(template: string, values: Placeholders): string {
-  return template.replace(/\$\{([^}]*)\}/g, (_, key: string) => {
-    const value = Object.entries(values).find(([known]) => known === key)?.[1]
-    if (value === undefined) throw new RangeError(`Cannot fill '\${${key}}'`)
-    return value
-  })
 }
 
 type PortsAndProbe = {
@@ -163,7 +182,35 @@ function parseJson(json: string, file: string): unknown {
   }
 }
 
-function unique(values: readonly (string | number)[], what: string): void {
-  const twice = values.find((value, index) => values.indexOf(value) !== index)
-  if (twice !== undefined) throw new RangeError(`Cannot use services: ${what} ${twice} is given twice`)
+/**
+ * Puts the text of a file of the folder where a manifest says `{"template": "its name"}`: the schema then sees one
+ * form only. What is no such thing passes unchanged, for the schema to refuse.
+ */
+function withTemplates(json: unknown, path: string, templates: Readonly<Record<string, string>>): unknown {
+  const outer = z.looseObject({ files: z.record(z.string(), z.unknown()) }).safeParse(json)
+  if (!outer.success) return json
+  const files = Object.entries(outer.data.files).map(([name, file]) => {
+    const named = z.looseObject({ template: z.string() }).safeParse(file)
+    if (!named.success) return [name, file] as const
+    const { template, ...rest } = named.data
+    const text = Object.entries(templates).find(([known]) => known === template)?.[1]
+    if (text === undefined)
+      throw new SyntaxError(
+        `Cannot use '${path}': files.${name}.template: there is no '${template}' beside it`,
+      )
+    return [name, { ...rest, text }] as const
+  })
+  return { ...outer.data, files: Object.fromEntries(files) }
+}
+
+type Owned = { readonly owner: string; readonly value: string | number }
+
+function unique(all: readonly Owned[], what: string): void {
+  for (const [index, { owner, value }] of all.entries()) {
+    const first = all.findIndex(one => one.value === value)
+    if (first !== index)
+      throw new RangeError(
+        `Cannot use services: ${what} ${value} is given twice, by '${all[first]?.owner ?? ''}' and '${owner}'`,
+      )
+  }
 }

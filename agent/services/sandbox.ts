@@ -1,5 +1,8 @@
-import { fill, type Manifest, type Placeholders } from './manifest.ts'
+import { join } from 'node:path'
+import type { SeccompMode } from '../../protocol/requests.ts'
+import type { Manifest } from './manifest.ts'
 import { seccompProfile, type SeccompProfile } from './seccomp.ts'
+import { fill } from './templates.ts'
 
 /** Paths of the machine that the sandbox of one service is made of. */
 export type SandboxPlaces = {
@@ -9,6 +12,8 @@ export type SandboxPlaces = {
   readonly dataDir: string
   /** The rendered files; seen as /run/config. */
   readonly configFolder: string
+  /** Default: enforce. */
+  readonly seccomp?: SeccompMode
 }
 
 /** Where a service finds its rendered files. */
@@ -37,23 +42,25 @@ const cpuPeriodUs = 100_000
 /**
  * The sandbox: own mount, PID, IPC, UTS and cgroup namespaces (the network is the node's, behind the firewall by
  * UID; user namespaces are not in the kernel), no capabilities, no new privileges, one writable folder. Pure.
- * Throws RangeError for a placeholder that has no value.
+ * `values` are the visible ones: arguments and environment can be read in /proc, so a secret reaches a service by
+ * file only. Throws RangeError for a placeholder that has no value.
  */
-export function sandboxConfig(manifest: Manifest, places: SandboxPlaces, values: Placeholders): OciConfig {
-  // Arguments and environment can be read in /proc: a secret reaches a service by file only.
-  const { nodeId, wireguardAddress, dataDir, configDir } = values
-  const open = { nodeId, wireguardAddress, dataDir, configDir }
+export function sandboxConfig(
+  manifest: Manifest,
+  places: SandboxPlaces,
+  values: Readonly<Record<string, string>>,
+): OciConfig {
   return {
     ociVersion: '1.0.2',
-    process: processOf(manifest, open),
+    process: processOf(manifest, places, values),
     root: { path: places.root, readonly: true },
     hostname: manifest.name,
-    mounts: mountsOf(places),
+    mounts: mountsOf(places, manifest),
     linux: {
       cgroupsPath: cgroupOf(manifest.name),
       namespaces: ['mount', 'pid', 'ipc', 'uts', 'cgroup'].map(type => ({ type })),
       resources: resourcesOf(manifest),
-      seccomp: seccompProfile(manifest.syscalls),
+      seccomp: seccompProfile(manifest.syscalls, places.seccomp ?? 'enforce'),
       rootfsPropagation: 'private',
       maskedPaths: [
         'acpi',
@@ -75,15 +82,19 @@ export function cgroupOf(name: string): string {
   return `/orama/${name}`
 }
 
-function processOf(manifest: Manifest, values: Placeholders): OciConfig['process'] {
+function processOf(
+  manifest: Manifest,
+  { dataDir }: SandboxPlaces,
+  values: Readonly<Record<string, string>>,
+): OciConfig['process'] {
   const { uid, limits, capabilities } = manifest
-  const environment = { PATH: '/usr/bin', HOME: values.dataDir, TMPDIR: '/tmp', ...manifest.environment }
+  const environment = { PATH: '/usr/bin', HOME: dataDir, TMPDIR: '/tmp', ...manifest.environment }
   return {
     terminal: false,
     user: { uid, gid: uid, umask: 0o077, additionalGids: [] },
-    args: manifest.command.map(word => fill(word, values)),
+    args: manifest.command.flatMap(word => fill(word, values) || []),
     env: Object.entries(environment).map(([name, value]) => `${name}=${fill(value, values)}`),
-    cwd: values.dataDir,
+    cwd: dataDir,
     noNewPrivileges: true,
     capabilities: Object.fromEntries(
       ['bounding', 'effective', 'inheritable', 'permitted', 'ambient'].map(kind => [kind, capabilities]),
@@ -103,7 +114,7 @@ function rlimit(name: string, value: number) {
   return { type: `RLIMIT_${name}`, hard: value, soft: value }
 }
 
-function mountsOf({ dataDir, configFolder }: SandboxPlaces): OciMount[] {
+function mountsOf({ dataDir, configFolder }: SandboxPlaces, { files }: Manifest): OciMount[] {
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
     tmpfs('/dev', ['nosuid', 'noexec', 'mode=755', 'size=64k']),
@@ -114,6 +125,11 @@ function mountsOf({ dataDir, configFolder }: SandboxPlaces): OciMount[] {
     tmpfs('/opt', ['nosuid', 'noexec', 'nodev', 'mode=755', 'size=64k']),
     bind(configFolder, configInside, 'ro'),
     bind(dataDir, dataDir, 'rw'),
+    // crun makes the place and mounts inside the sandbox's own root: a link that the service has left there leads
+    // nowhere else.
+    ...Object.entries(files).flatMap(([name, { inDataDir }]) =>
+      inDataDir === undefined ? [] : [bind(join(configFolder, name), join(dataDir, inDataDir), 'ro')],
+    ),
   ]
 }
 

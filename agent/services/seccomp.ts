@@ -1,8 +1,11 @@
+import type { SeccompMode } from '../../protocol/requests.ts'
+
 /** `linux.seccomp` of an OCI config.json. */
 export type SeccompProfile = {
-  readonly defaultAction: 'SCMP_ACT_ERRNO'
-  readonly defaultErrnoRet: number
+  readonly defaultAction: 'SCMP_ACT_ERRNO' | 'SCMP_ACT_LOG'
+  readonly defaultErrnoRet?: number
   readonly architectures: readonly ['SCMP_ARCH_X86_64']
+  readonly flags: readonly string[]
   readonly syscalls: readonly SeccompRule[]
 }
 
@@ -59,6 +62,11 @@ const base: Readonly<Record<string, readonly string[]>> = {
     setrlimit prlimit64 getrusage getrandom`),
 }
 
+const defaults = {
+  enforce: { defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: eperm },
+  audit: { defaultAction: 'SCMP_ACT_LOG' },
+} as const
+
 /** CLONE_NEW* for mount, cgroup, uts, ipc, user, pid and net. */
 const namespaceFlags = 0x7e02_0000
 
@@ -70,15 +78,22 @@ const sockets: readonly (readonly SeccompArgument[])[] = [
 ]
 
 /**
- * The filter of one service: everything that is not listed fails with EPERM, which programs survive; what
- * runtimes try first and have a way around fails with ENOSYS. `extra` are the manifest's own calls.
+ * Refusals with an errno reach the audit log only with the first. The second is what crun sets where no flags are
+ * given: without it every service would pay for a mitigation that its own threads do not need.
  */
-export function seccompProfile(extra: readonly string[]): SeccompProfile {
+const flags = ['SECCOMP_FILTER_FLAG_LOG', 'SECCOMP_FILTER_FLAG_SPEC_ALLOW']
+
+/**
+ * The filter of one service. Enforced, everything that is not listed fails with EPERM, which programs survive; in
+ * audit mode it is carried out and noted. What runtimes try first and have a way around fails with ENOSYS in both:
+ * else audit mode would see another way than the one that is taken later. `extra` are the manifest's own calls.
+ */
+export function seccompProfile(extra: readonly string[], mode: SeccompMode): SeccompProfile {
   const names = [...new Set([...Object.values(base).flat(), ...extra])].sort()
   return {
-    defaultAction: 'SCMP_ACT_ERRNO',
-    defaultErrnoRet: eperm,
+    ...defaults[mode],
     architectures: ['SCMP_ARCH_X86_64'],
+    flags,
     syscalls: [
       { names, action: 'SCMP_ACT_ALLOW' },
       { names: ['clone'], action: 'SCMP_ACT_ALLOW', args: [masked(0, namespaceFlags, 0)] },

@@ -2,16 +2,19 @@ import { createKeeper, type Keeper, type KeeperStatus, type KeeperWorld } from '
 import { type Manifest, startOrder } from './manifest.ts'
 
 export type SupervisorWorld = KeeperWorld & {
-  /** Undefined where the service has no cgroup, since it does not run. */
-  readonly memoryBytes: (name: string) => Promise<number | undefined>
+  /** Throws where the service has no cgroup, since it does not run. */
+  readonly usage: (name: string) => Promise<Usage>
 }
 
-export type ServiceStatus = KeeperStatus & { readonly memoryBytes?: number }
+/** What a sandbox uses: memory now, processor time since it was made. */
+export type Usage = { readonly memoryBytes: number; readonly cpuS: number }
+
+export type ServiceStatus = KeeperStatus & Partial<Usage>
 
 export type Supervisor = {
   /** Begins to start everything; each service waits until those that it requires are ready. */
   readonly startAll: () => void
-  /** Stops everything, the last in order first; returns when all have ended. */
+  /** Stops everything, each after those that require it; returns when all have ended. */
   readonly stopAll: () => Promise<void>
   /** These throw RangeError for a name that is no service. Others are not touched. */
   readonly start: (name: string) => void
@@ -62,9 +65,7 @@ export function createSupervisor(
     startAll: () => {
       for (const keeper of keepers.values()) keeper.start()
     },
-    stopAll: async () => {
-      for (const keeper of [...keepers.values()].reverse()) await keeper.stop()
-    },
+    stopAll: () => stopInOrder([...keepers.values()]),
     start: name => {
       find(name).start()
     },
@@ -76,11 +77,30 @@ export function createSupervisor(
     },
     status: () =>
       Object.fromEntries(
-        [...keepers].map(([name, keeper]) => [name, passes.withMemory(keeper.status(), name)]),
+        [...keepers].map(([name, keeper]) => [name, passes.withUsage(keeper.status(), name)]),
       ),
     readyForMs: () => readyFor([...keepers.values()].map(keeper => keeper.status())),
     lastPassMs: passes.lastMs,
   }
+}
+
+/**
+ * Who requires another stops before it; the rest at the same time: one after the other, a few services that do not
+ * heed their signal would take longer than the node gives them all.
+ */
+async function stopInOrder(keepers: readonly Keeper[]): Promise<void> {
+  const stopping = new Map<string, Promise<void>>()
+  // Last in order first, so whoever requires a service is in the map before it.
+  for (const keeper of keepers.toReversed()) {
+    const { name } = keeper.manifest
+    const users = keepers.filter(other => other.manifest.requires.includes(name))
+    const before = users.flatMap(user => stopping.get(user.manifest.name) ?? [])
+    stopping.set(
+      name,
+      Promise.all(before).then(() => keeper.stop()),
+    )
+  }
+  await Promise.all(stopping.values())
 }
 
 function readyFor(all: readonly KeeperStatus[]): number | undefined {
@@ -119,19 +139,19 @@ function changeBoard(): ChangeBoard {
 
 type Passes = {
   readonly lastMs: () => number
-  readonly withMemory: (status: KeeperStatus, name: string) => ServiceStatus
+  readonly withUsage: (status: KeeperStatus, name: string) => ServiceStatus
 }
 
 /** Looks at every service once a second: so a supervisor that hangs is seen, and figures are at hand. */
 function startPasses(keepers: readonly Keeper[], world: SupervisorWorld, signal: AbortSignal): Passes {
-  const memory = new Map<string, number>()
+  const usage = new Map<string, Usage>()
   let lastMs = world.nowMs()
   const pass = async () => {
     for (const { manifest, status } of keepers) {
-      const bytes =
-        status().pid === undefined ? undefined : await world.memoryBytes(manifest.name).catch(() => undefined)
-      if (bytes === undefined) memory.delete(manifest.name)
-      else memory.set(manifest.name, bytes)
+      const runs = status().pid !== undefined
+      const used = runs ? await world.usage(manifest.name).catch(() => undefined) : undefined
+      if (used === undefined) usage.delete(manifest.name)
+      else usage.set(manifest.name, used)
     }
     lastMs = world.nowMs()
   }
@@ -144,9 +164,6 @@ function startPasses(keepers: readonly Keeper[], world: SupervisorWorld, signal:
   void loop()
   return {
     lastMs: () => lastMs,
-    withMemory: (status, name) => {
-      const bytes = memory.get(name)
-      return bytes === undefined ? status : { ...status, memoryBytes: bytes }
-    },
+    withUsage: (status, name) => ({ ...status, ...usage.get(name) }),
   }
 }

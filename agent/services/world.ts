@@ -1,10 +1,12 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bootTimeMs, type ExitStatus } from '../system/libc.ts'
 import { log } from '../system/log.ts'
+import { openNetlink } from '../system/netlink.ts'
+import { auditProtocol, type AuditWorld, receiveBufferBytes } from './audit.ts'
 import type { Crun } from './crun.ts'
-import { checkManifests, type Manifest, parseManifest } from './manifest.ts'
+import { readServiceFolder } from './folder.ts'
+import { checkManifests, type Manifest } from './manifest.ts'
 import { probeService } from './probe.ts'
 import type { SupervisorWorld } from './supervisor.ts'
 
@@ -32,15 +34,27 @@ export function serviceWorld({ crun, onExit, wireguardAddress }: ServiceWorldOpt
   }
 }
 
+/** The real world of the audit reader. */
+export function auditWorld(): AuditWorld {
+  return {
+    open: () => openNetlink(auditProtocol, receiveBufferBytes),
+    pid: process.pid,
+    every: (ms, task, signal) => {
+      const timer = setInterval(task, ms)
+      signal.addEventListener('abort', () => {
+        clearInterval(timer)
+      })
+    },
+    nowMs: () => performance.now(),
+    log,
+  }
+}
+
 /** All manifests of the image, `<folder>/<name>/service.json`. Throws SyntaxError that names the bad file. */
 export async function readManifests(folder = '/usr/lib/orama/services'): Promise<Manifest[]> {
   const manifests: Manifest[] = []
-  for (const name of (await readdir(folder)).sort()) {
-    const file = join(folder, name, 'service.json')
-    const manifest = parseManifest(await readFile(file, 'utf8'), file)
-    if (manifest.name !== name) throw new SyntaxError(`Cannot use '${file}': name: it is '${manifest.name}'`)
-    manifests.push(manifest)
-  }
+  for (const name of (await readdir(folder)).sort())
+    manifests.push((await readServiceFolder(folder, name)).manifest)
   checkManifests(manifests)
   return manifests
 }

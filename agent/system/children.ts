@@ -27,43 +27,68 @@ export type Reaper = {
 
 /**
  * Starts it. Signals coalesce and children can die before anybody knows their number: so each SIGCHLD *and* a
- * timer scan the list, and the last 64 statuses that nobody asked for are kept.
+ * timer scan the list.
  */
 export function startReaper(): Reaper {
-  const unclaimed = new Map<number, ExitStatus>()
-  const waiting = new Map<number, (status: ExitStatus) => void>()
-  const scan = () => {
-    for (const status of reapOrphans()) {
-      const claim = waiting.get(status.pid)
-      waiting.delete(status.pid)
-      if (claim !== undefined) claim(status)
-      else unclaimed.set(status.pid, status)
-    }
-    for (const pid of [...unclaimed.keys()].slice(0, -statusesKept)) unclaimed.delete(pid)
-  }
+  const { scan, exitOf } = createReaper({ children: foreignChildren, reap })
   process.on('SIGCHLD', scan)
   setInterval(scan, scanMs)
+  return { exitOf }
+}
+
+export type ReaperWorld = {
+  /** The children of PID 1, alive or dead, that libuv does not know. */
+  readonly children: () => readonly number[]
+  /** As `reap` of libc.ts. */
+  readonly reap: (pid: number) => ExitStatus | undefined
+}
+
+/** A reaper that looks when `scan` is called. The last 64 statuses are kept, for who asks late or once more. */
+export function createReaper(world: ReaperWorld): Reaper & { readonly scan: () => void } {
+  const ended = new Map<number, ExitStatus>()
+  const waiting = new Map<number, PromiseWithResolvers<ExitStatus>>()
+  const scan = () => {
+    for (const status of world.children().flatMap(pid => tryReap(world, pid))) {
+      waiting.get(status.pid)?.resolve(status)
+      waiting.delete(status.pid)
+      // Deleted first: so that it is the newest.
+      ended.delete(status.pid)
+      ended.set(status.pid, status)
+    }
+    for (const pid of [...ended.keys()].slice(0, -statusesKept)) ended.delete(pid)
+  }
+  const wait = (pid: number) => {
+    const asked = waiting.get(pid) ?? Promise.withResolvers<ExitStatus>()
+    waiting.set(pid, asked)
+    return asked.promise
+  }
   return {
-    exitOf: pid =>
-      new Promise(resolve => {
-        const known = unclaimed.get(pid)
-        unclaimed.delete(pid)
-        if (known !== undefined) resolve(known)
-        else waiting.set(pid, resolve)
-      }),
+    scan,
+    exitOf: async pid => {
+      const known = ended.get(pid)
+      // Numbers come again: a status kept is of another process where a child of this number is still there.
+      return known === undefined || world.children().includes(pid) ? wait(pid) : known
+    },
   }
 }
 
-function reapOrphans(): ExitStatus[] {
+function foreignChildren(): readonly number[] {
   const self = process.pid
-  const pids = readFileSync(`/proc/${self}/task/${self}/children`, 'utf8').trim().split(' ')
-  const foreign = pids.filter(text => text !== '' && !ofLibuv.has(Number(text)))
-  return foreign.flatMap(text => {
-    try {
-      return reap(Number(text)) ?? []
-    } catch (cause) {
-      log(`reaper: ${String(cause)}`)
-      return []
-    }
-  })
+  const text = readFileSync(`/proc/${self}/task/${self}/children`, 'utf8').trim()
+  return text === ''
+    ? []
+    : text
+        .split(' ')
+        .map(Number)
+        .filter(pid => !ofLibuv.has(pid))
+}
+
+function tryReap(world: ReaperWorld, pid: number): ExitStatus[] {
+  try {
+    const status = world.reap(pid)
+    return status === undefined ? [] : [status]
+  } catch (cause) {
+    log(`reaper: ${String(cause)}`)
+    return []
+  }
 }

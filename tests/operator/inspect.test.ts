@@ -1,7 +1,9 @@
 import t from 'tap'
 import { servicePassword } from '../../protocol/cluster-secret.ts'
-import { agentToken, answer, playNode } from './node.ts'
-import { configFolder, orama } from './support.ts'
+import { verifyOrder } from '../../protocol/order.ts'
+import { commandSchema } from '../../protocol/requests.ts'
+import { agentToken, answer, now, playNode } from './node.ts'
+import { configFolder, orama, owner } from './support.ts'
 
 const status = {
   version: '0.1.0',
@@ -116,7 +118,78 @@ t.test('command sends action and service', async t => {
   t.same(JSON.parse(node.requests.at(-1)?.body ?? ''), { action: 'restart', service: 'rqlite' })
 })
 
-for (const words of [[], ['format'], ['restart', '../x'], ['restart', 'a', 'b']])
+t.test('command takes action and service as options too', async t => {
+  const { node, setting } = await enrolled(t)
+  node.behaviour.answers = { 'POST /v1/agent/command': answer(200, { status: 'enforce' }) }
+  const line = ['--action', 'seccomp', '--service', 'rqlite', '--mode', 'enforce']
+  const ran = await orama(setting, 'node', 'command', ...line)
+  t.equal(ran.code, 0, ran.err)
+  const sent = { action: 'seccomp', service: 'rqlite', mode: 'enforce' }
+  t.same(JSON.parse(node.requests.at(-1)?.body ?? ''), sent, 'not signed')
+})
+
+const auditLine = ['node', 'command', 'seccomp', 'rqlite', '--mode', 'audit', '--passphrase-fd', '3']
+
+t.test('what weakens a sandbox is signed, with a number that the node has not seen', async t => {
+  const { node, setting } = await enrolled(t)
+  node.behaviour.answers = {
+    'GET /v1/agent/status': answer(200, { ...status, lastOrder: 41 }),
+    'POST /v1/agent/command': answer(200, { status: 'audit' }),
+  }
+  for (const number of [42, 43]) {
+    const ran = await orama(setting, ...auditLine)
+    t.equal(ran.code, 0, ran.err)
+    const { order, ...command } = commandSchema.parse(JSON.parse(node.requests.at(-1)?.body ?? ''))
+    t.same(command, { action: 'seccomp', service: 'rqlite', mode: 'audit' })
+    const checked = verifyOrder(order ?? { text: '', signature: '' }, {
+      nodeId: node.nodeId,
+      owner,
+      action: 'seccomp',
+      lastNumber: number - 1,
+      now,
+    })
+    t.match(checked, { number, arguments: { mode: 'audit', service: 'rqlite' } })
+  }
+})
+
+t.test('a node that counts its orders far ahead gets no signature', async t => {
+  const { node, setting } = await enrolled(t)
+  node.behaviour.answers = { 'GET /v1/agent/status': answer(200, { ...status, lastOrder: 9_000_000 }) }
+  t.equal((await orama(setting, ...auditLine)).code, 5)
+  t.notOk(node.requests.some(({ method, path }) => method === 'POST' && path.endsWith('command')))
+})
+
+t.test('status tells what services use and were denied', async t => {
+  const { node, setting } = await enrolled(t)
+  const rqlite = {
+    state: 'ready',
+    since: '2026-11-21T08:00:00Z',
+    restarts: 1,
+    lastProbe: { at: '2026-11-21T08:00:05Z', good: false },
+    seccomp: 'audit',
+    denied: { ptrace: 2, mount: 1000 },
+    memoryBytes: 5 * 1024 ** 2,
+    cpuS: 1.25,
+  }
+  const news = { ...status, audit: 'on', deniedLost: 7, services: { rqlite } }
+  node.behaviour.answers = { 'GET /v1/agent/status': answer(200, news) }
+  const { out } = await orama(setting, 'node', 'status')
+  for (const part of ['last probe bad at 2026-11-21T08:00:05Z', '5 MiB', 'seccomp only audits'])
+    t.match(out, part)
+  t.match(out, 'denied: mount 1000 ptrace 2')
+  t.match(out, 'on, 7 records lost')
+})
+
+for (const words of [
+  [],
+  ['format'],
+  ['restart', '../x'],
+  ['restart', 'a', 'b'],
+  ['restart', 'a', '--service', 'b'],
+  ['restart', 'a', '--mode', 'audit'],
+  ['seccomp', 'a'],
+  ['seccomp', 'a', '--mode', 'off'],
+])
   t.test(`command refuses: '${words.join(' ')}'`, async t => {
     const { setting } = await enrolled(t)
     t.equal((await orama(setting, 'node', 'command', ...words)).code, 2)

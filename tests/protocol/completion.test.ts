@@ -70,6 +70,15 @@ const clusterSecret = Buffer.alloc(32, 5).toString('base64url')
 const config = { v: 1, cluster: 'a'.repeat(32), claim: '9TB3VA', clusterSecret, wireguard }
 const keyOf = (n: number) => Buffer.alloc(32, n).toString('base64')
 
+const withPeer = (change: object) => ({
+  ...config,
+  wireguard: { ...wireguard, peers: [{ ...peer, ...change }] },
+})
+
+t.test('enrollmentConfigSchema takes a peer that is a node', async t =>
+  t.ok(enrollmentConfigSchema.safeParse(withPeer({ nodeId: 'naaaaaaaaaaaaaaaa' })).success),
+)
+
 t.test('enrollmentConfigSchema takes a full configuration and one without claim word', async t => {
   t.same(enrollmentConfigSchema.parse(config), config)
   const { claim, ...rest } = config
@@ -78,10 +87,6 @@ t.test('enrollmentConfigSchema takes a full configuration and one without claim 
   t.ok(enrollmentConfigSchema.safeParse({ ...config, wireguard: { ...wireguard, peers: [] } }).success)
 })
 
-const withPeer = (change: object) => ({
-  ...config,
-  wireguard: { ...wireguard, peers: [{ ...peer, ...change }] },
-})
 const withPeers = (...peers: object[]) => ({ ...config, wireguard: { ...wireguard, peers } })
 const refused: readonly (readonly [string, object])[] = [
   ['a claim word in lower case', { ...config, claim: '9tb3va' }],
@@ -95,6 +100,14 @@ const refused: readonly (readonly [string, object])[] = [
   ['a peer with the own address', withPeer({ address: '10.0.0.1' })],
   ['two peers with one key', withPeers(peer, { ...peer, name: 'b', address: '10.0.0.2' })],
   ['two peers with one address', withPeers(peer, { ...peer, name: 'b', publicKey: keyOf(3) })],
+  [
+    'two peers with one node id',
+    withPeers(
+      { ...peer, nodeId: 'naaaaaaaaaaaaaaaa' },
+      { name: 'b', publicKey: keyOf(3), address: '10.0.0.2', nodeId: 'naaaaaaaaaaaaaaaa' },
+    ),
+  ],
+  ['a peer with a node id that is none', withPeer({ nodeId: 'n1' })],
   ['two peers with one name', withPeers(peer, { ...peer, publicKey: keyOf(3), address: '10.0.0.2' })],
   ['a peer name with a newline', withPeer({ name: 'a\nb' })],
   ['an endpoint without port', withPeer({ endpoint: '192.0.2.1' })],
@@ -117,6 +130,7 @@ t.test('the largest configuration fits into the largest body', async t => {
     publicKey: Buffer.alloc(32, at).toString('base64'),
     address: `10.0.${1 + (at >> 7)}.${at & 127}`,
     endpoint: '203.203.203.203:51820',
+    nodeId: `n${'abcdefghijklmnop'.charAt(at >> 4)}${'abcdefghijklmnop'.charAt(at & 15)}`.padEnd(17, 'z'),
   }))
   const full = { ...config, wireguard: { ...wireguard, prefix: 16, peers } }
   t.ok(enrollmentConfigSchema.safeParse(full).success)

@@ -28,6 +28,23 @@ t.test('statusSchema reads a status, and drops what a newer node adds', async t 
   t.same(statusSchema.parse({ ...status, news: 1 }), status)
 })
 
+const measured = {
+  ...service,
+  lastProbe: { at: '2026-11-21T08:00:00Z', good: true },
+  seccomp: 'audit',
+  denied: { mount: 1000, other: 2 },
+  memoryBytes: 4096,
+  cpuS: 1.5,
+}
+
+t.test('statusSchema reads what a service was denied and what it uses', async t => {
+  const full = { ...status, lastOrder: 3, audit: 'on', deniedLost: 7, services: { rqlite: measured } }
+  t.same(statusSchema.parse(full), full)
+})
+
+const many = Object.fromEntries(Array.from({ length: 66 }, (_, index) => [`call${index}`, 1]))
+const withService = (change: object) => ({ ...status, services: { rqlite: { ...measured, ...change } } })
+
 const refused: readonly (readonly [string, object])[] = [
   ['an unknown state', { ...status, state: 'happy' }],
   ['slot C', { ...status, slot: 'C' }],
@@ -35,6 +52,13 @@ const refused: readonly (readonly [string, object])[] = [
   ['no word on root processes', { ...status, rootProcesses: undefined }],
   ['a waiting line of 2 KiB', { ...status, waitingFor: 'x'.repeat(2048) }],
   ['a service name with a slash', { ...status, services: { '../x': service } }],
+  ['a name of a call with a blank', withService({ denied: { 'a b': 1 } })],
+  ['a negative count of denied calls', withService({ denied: { mount: -1 } })],
+  ['66 names of denied calls', withService({ denied: many })],
+  ['a mode that is none', withService({ seccomp: 'off' })],
+  ['a probe without its time', withService({ lastProbe: { good: true } })],
+  ['time that runs backwards', withService({ cpuS: -1 })],
+  ['audit in no state', { ...status, audit: 'maybe' }],
   ['a service in no state', { ...status, services: { rqlite: { ...service, state: 'x' } } }],
 ]
 
@@ -68,6 +92,15 @@ t.test('commandSchema takes the known actions only', async t => {
     { action: 'stop', now: true },
   ])
     t.notOk(commandSchema.safeParse(value).success)
+})
+
+t.test('commandSchema takes the two modes of seccomp, and an order', async t => {
+  const command = { action: 'seccomp', service: 'rqlite' }
+  const order = { text: 'x', signature: `0x${'a'.repeat(130)}` }
+  for (const mode of ['audit', 'enforce'])
+    t.ok(commandSchema.safeParse({ ...command, mode, order }).success, mode)
+  for (const change of [{ mode: 'off' }, { mode: '' }, { order: 'yes' }, { order: { text: 'x' } }])
+    t.notOk(commandSchema.safeParse({ ...command, ...change }).success, JSON.stringify(change))
 })
 
 t.test('errorSchema refuses an error of 5,000 characters', async t => {

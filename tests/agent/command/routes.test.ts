@@ -3,7 +3,6 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { metricsText } from '../../../agent/command/metrics.ts'
 import { bearerGuard, commandRoutes, type NodeView } from '../../../agent/command/routes.ts'
 import { HttpError } from '../../../agent/http/error.ts'
 import { closeHttp, serveHttp } from '../../../agent/http/server.ts'
@@ -277,30 +276,4 @@ t.test('the desk is told who asks', async t => {
   const ask = await nodeAt(t, { unlock: () => ({ offer, accept: () => Promise.resolve() }) })
   await ask('GET', '/v1/agent/unlock')
   t.same(asked, ['127.0.0.1'])
-})
-
-t.test('metrics have the shape that Prometheus reads', async t => {
-  const lines = metricsText(status).split('\n')
-  t.equal(lines.pop(), '', 'the last line is ended')
-  const sample = /^[a-z_]+(\{[a-z]+="[^"\\\n]*"(,[a-z]+="[^"\\\n]*")*\})? -?\d+(\.\d+)?$/
-  for (const line of lines) t.ok(/^# (HELP|TYPE) [a-z_]+ ./.test(line) || sample.test(line), line)
-  const types = lines.filter(line => line.startsWith('# TYPE'))
-  t.equal(new Set(types).size, types.length, 'each family once')
-})
-
-const values = [
-  'orama_uptime_seconds 12',
-  'orama_build_info{version="0.1.0",slot="A",build="development"} 1',
-  'orama_state{state="ready"} 1',
-  'orama_state{state="locked"} 0',
-  'orama_service_ready{service="rqlite"} 1',
-  'orama_service_ready{service="other"} 0',
-  'orama_service_restarts_total{service="rqlite"} 2',
-  'orama_service_memory_bytes{service="rqlite"} 4096',
-]
-for (const value of values)
-  t.test(`metrics say ${value}`, async t => t.ok(metricsText(status).split('\n').includes(value)))
-
-t.test('metrics do not say what is not known', async t => {
-  t.notMatch(metricsText(status), 'orama_service_memory_bytes{service="other"}')
 })

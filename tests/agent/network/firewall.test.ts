@@ -20,7 +20,7 @@ const names = {
     { port: 8080, protocol: 'tcp', on: 'loopback' },
   ],
   requires: ['rqlite'],
-  egress: [],
+  egress: ['dns'],
 } as const
 const enrolled: FirewallState = {
   enrollmentOpen: false,
@@ -93,6 +93,18 @@ const present = [
     'output',
     'meta skuid 1001 oifname "lo" ip daddr { 127.0.0.0/8, 10.0.0.1 } tcp dport { 10100, 10101 } accept',
   ],
+  [
+    'a service with that egress asks DNS outside, by UDP',
+    enrolled,
+    'output',
+    'meta skuid 1006 oifname != { "lo", "wg0" } udp dport 53 accept',
+  ],
+  [
+    'a service with that egress asks DNS outside, by TCP',
+    enrolled,
+    'output',
+    'meta skuid 1006 oifname != { "lo", "wg0" } tcp dport 53 accept',
+  ],
 ] as const
 for (const [why, state, hook, rule] of present)
   t.test(why, async t => t.ok(chain(state, hook).includes(rule), rule))
@@ -107,6 +119,13 @@ const absent = [
   ["the agent's ports for services", enrolled, 'output', /skuid 1\d{3}.*(9997|9998|10106)/],
   ['ICMP', enrolled, 'output', /icmp/],
   ['anything outside for services', enrolled, 'output', /skuid 1\d{3} (?!oifname)/],
+  ['DNS outside for a service without that egress', enrolled, 'output', /skuid 1001 oifname !=/],
+  [
+    'anything but DNS outside',
+    enrolled,
+    'output',
+    /skuid 1\d{3} oifname != .* (?!(udp|tcp) dport 53 accept)\w+ dport/,
+  ],
 ] as const
 for (const [why, state, hook, pattern] of absent)
   t.test(`no rule opens ${why}`, async t =>

@@ -31,3 +31,24 @@ t.test('an endless line is told once, and what follows its end is read again', a
   t.same(splitter.push(Buffer.from('\nnext\n')), ['next'])
   t.same(splitter.end(), [])
 })
+
+const dropped = [
+  ['whole lines', 'a\n', 'b\nc\n', 'd\n', 2, ['a', 'd']],
+  ['the line that it cuts, with what follows of it', 'a\n', 'b\nc', 'c\nd\n', 2, ['a', 'd']],
+  ['the line that it goes on with', 'a\nb', 'b\n', 'd\n', 1, ['a', 'd']],
+  ['a piece of an endless line', 'a\nb', 'bbbb', 'bb\nd\n', 1, ['a', 'd']],
+  ['binary data without lines', '', '\x00\xff', '\n\n', 1, ['']],
+] as const
+for (const [what, before, gone, after, count, wanted] of dropped)
+  t.test(`drop() counts and drops ${what}`, async t => {
+    const splitter = lineSplitter()
+    const lines = splitter.push(Buffer.from(before))
+    t.equal(splitter.drop(Buffer.from(gone, 'latin1')), count)
+    t.same([...lines, ...splitter.push(Buffer.from(after)), ...splitter.end()], wanted)
+  })
+
+t.test('an endless line that is dropped piece by piece counts once', async t => {
+  const splitter = lineSplitter()
+  const counts = ['xx', 'xx', 'xx\n', 'y\n'].map(piece => splitter.drop(Buffer.from(piece)))
+  t.same(counts, [1, 0, 0, 1])
+})

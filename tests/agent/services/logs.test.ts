@@ -105,3 +105,58 @@ t.test('a follower that is too slow loses the oldest lines and is told', async t
   t.ok(seen.includes('(500 lines lost: read too slowly)'), String(seen))
   await following.return()
 })
+
+t.test(
+  'of a flood as much is written as fits, the rest is counted, and what comes later is written',
+  async t => {
+    const clock = { ms: 0 }
+    const line = `${'x'.repeat(63)}\n`
+    const flood = {
+      bytesPerSecond: 1000,
+      burstBytes: 2048,
+      elapsedMs: () => clock.ms,
+      sleep: () => Promise.resolve(),
+    }
+    await using log = openServiceLog(`${t.testdir()}/one.log`, { nowMs, flood })
+    const stream = async function* () {
+      for (let chunk = 0; chunk < 100; chunk++) yield await Promise.resolve(Buffer.from(line.repeat(16)))
+      clock.ms += 10_000
+      yield Buffer.from('later\n')
+    }
+    await log.consume(stream())
+    const lines = (await log.tail(1000)).map(text => text.slice(time.length + 1))
+    t.equal(lines.filter(text => text.startsWith('xxx')).length, 32)
+    t.same(lines.slice(-2), [`(${98 * 16} lines dropped: too many at once)`, 'later'])
+  },
+)
+
+t.test('a flood that ends as it was is told, and both streams share one bucket', async t => {
+  const flood = { burstBytes: 100, elapsedMs: () => 0, sleep: () => Promise.resolve() }
+  await using log = openServiceLog(`${t.testdir()}/one.log`, { nowMs, flood })
+  await log.consume(Readable.from([Buffer.from(`${'a'.repeat(79)}\n`)]))
+  await log.consume(Readable.from([Buffer.from(`${'b'.repeat(79)}\n`)]))
+  t.same(
+    (await log.tail(9)).map(text => text.slice(time.length + 1, time.length + 10)),
+    ['aaaaaaaaa', '(1 lines '],
+  )
+})
+
+t.test('who floods is read with pauses: no chunk is dropped without one', async t => {
+  const pauses: number[] = []
+  const sleep = (ms: number) => Promise.resolve(pauses.push(ms))
+  await using log = openServiceLog(`${t.testdir()}/one.log`, {
+    nowMs,
+    flood: { burstBytes: 0, elapsedMs: () => 0, sleep },
+  })
+  await log.consume(Readable.from(Array.from({ length: 10 }, () => Buffer.alloc(65_536, 'x'))))
+  t.equal(pauses.length, 10)
+  t.ok(pauses.every(ms => ms > 0))
+})
+
+t.test('an endless line of binary data costs one line of 8 KiB', async t => {
+  const folder = t.testdir()
+  await using log = openServiceLog(`${folder}/one.log`, { nowMs })
+  await log.consume(Readable.from(Array.from({ length: 12 }, () => Buffer.alloc(65_536, 0xff))))
+  t.equal((await log.tail(9)).length, 1)
+  t.ok(statSync(`${folder}/one.log`).size < 4 * 8192)
+})

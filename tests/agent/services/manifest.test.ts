@@ -1,13 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import {
-  checkManifests,
-  fill,
-  type Manifest,
-  parseManifest,
-  startOrder,
-} from '../../../agent/services/manifest.ts'
+import { checkManifests, type Manifest, parseManifest, startOrder } from '../../../agent/services/manifest.ts'
 import { readManifests } from '../../../agent/services/world.ts'
 import { manifest } from './example.ts'
 
@@ -50,10 +44,42 @@ const refused = [
   ['a file with a path', { files: { '../auth.json': '' } }, 'files'],
   ['a signal that stops nothing', { stop: { signal: 'HUP', graceS: 1 } }, 'stop.signal'],
   ['egress to anywhere', { egress: ['internet'] }, 'egress.0'],
+  ['more egress than there is', { egress: ['dns', 'dns', 'wireguard'] }, 'egress'],
+  ['a placeholder that nobody fills', { command: ['/usr/bin/x', '${nobody}'] }, 'command.1'],
+  ['a secret in the command', { command: ['/usr/bin/x', '-p', '${password}'] }, 'command.2'],
+  ['a secret in the environment', { environment: { KEY: '${clusterKey}' } }, 'environment.KEY'],
+  ['a secret in a list', { lists: { x: { of: 'peers', each: '${libp2pKey}' } } }, 'lists.x.each'],
+  ["a list's item outside of a list", { command: ['/usr/bin/x', '${itemAddress}'] }, 'command.1'],
+  [
+    "a list's item in its start",
+    { lists: { x: { of: 'peers', each: '', start: '${itemAddress}' } } },
+    'lists.x.start',
+  ],
+  [
+    'the node id of a DNS server',
+    { lists: { x: { of: 'nameservers', each: '${itemNodeId}' } } },
+    'lists.x.each',
+  ],
+  ['a list of what is not known', { lists: { x: { of: 'operators', each: '' } } }, 'lists.x.of'],
+  ['a list that hides a value', { lists: { password: { of: 'peers', each: '' } } }, 'lists'],
+  ['a list with a name in capitals', { lists: { X: { of: 'peers', each: '' } } }, 'lists'],
+  ['a placeholder in a file', { files: { x: 'a ${nobody}' } }, 'files.x'],
+  ['a file over a path of the data', { files: { x: { text: '', inDataDir: '../x' } } }, 'files.x'],
+  ['a file over the data folder itself', { files: { x: { text: '', inDataDir: '.' } } }, 'files.x'],
+  ['a file with both text and template', { files: { x: { text: '', template: 'y' } } }, 'files.x.template'],
+  ['a template that is not there', { files: { x: { template: 'y' } } }, 'files.x.template'],
+  ['a file too long', { files: { x: 'x'.repeat(65_537) } }, 'files.x'],
+  [
+    'too many files',
+    { files: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`f${i}`, ''])) },
+    'files',
+  ],
 ] as const
 for (const [why, change, path] of refused)
   t.test(`parseManifest() refuses and names: ${why}`, async t => {
-    const text = typeof change === 'string' ? change : JSON.stringify({ ...rqlite, ...change })
+    // Lists of a row stand in place of those that rqlite's command names.
+    const command = typeof change !== 'string' && 'lists' in change ? { command: ['/usr/bin/x'] } : {}
+    const text = typeof change === 'string' ? change : JSON.stringify({ ...rqlite, ...command, ...change })
     t.plan(2)
     try {
       parseManifest(text, 'x/service.json')
@@ -78,9 +104,9 @@ t.test('startOrder() puts each service after those that it requires', async t =>
 )
 
 const wrongTogether: readonly (readonly [string, readonly Manifest[], RegExp])[] = [
-  ['a name twice', [a, { ...b, name: 'a' }], /name a/],
-  ['a UID twice', [a, { ...b, uid: 1001 }], /UID 1001/],
-  ['a port twice', [a, { ...b, ports: a.ports }], /port 1\/tcp/],
+  ['a name twice', [a, { ...b, name: 'a' }], /name a /],
+  ['a UID twice', [a, { ...b, uid: 1001 }], /UID 1001 is given twice, by 'a' and 'b'/],
+  ['a port twice', [a, { ...b, ports: a.ports }], /port 1\/tcp is given twice, by 'a' and 'b'/],
   ['a service that is not there', [b], /requires 'a'/],
   ['a circle', [{ ...a, requires: ['c'] }, b, c], /a → c → b → a/],
   ['a service that requires itself', [{ ...a, requires: ['a'] }], /a → a/],
@@ -90,12 +116,18 @@ for (const [why, manifests, message] of wrongTogether)
     t.throws(() => checkManifests(manifests), { name: 'RangeError', message }),
   )
 
-const values = { nodeId: 'n1', wireguardAddress: '10.0.0.1', dataDir: '/data', configDir: '/run/config' }
-t.test('fill() replaces every placeholder', async t =>
-  t.equal(
-    fill('${nodeId}=${wireguardAddress}:1 ${nodeId} $nodeId {}', values),
-    'n1=10.0.0.1:1 n1 $nodeId {}',
-  ),
-)
-for (const text of ['${password}', '${}', '${constructor}', '${ nodeId }'])
-  t.test(`fill() refuses ${text}`, async t => t.throws(() => fill(text, values), { name: 'RangeError' }))
+t.test('a file may be a text, or the name of one beside service.json', async t => {
+  const files = { a: 'one ${nodeId}', b: { template: 'b.txt', inDataDir: 'b' }, c: { text: 'three' } }
+  const parsed = parseManifest(JSON.stringify({ ...rqlite, files }), 'x', { 'b.txt': 'two ${password}' })
+  t.same(parsed.files, {
+    a: { text: 'one ${nodeId}' },
+    b: { text: 'two ${password}', inDataDir: 'b' },
+    c: { text: 'three' },
+  })
+})
+
+t.test('a template is judged as if its text stood in service.json', async t => {
+  const json = JSON.stringify({ ...rqlite, files: { a: { template: 'b' } } })
+  t.throws(() => parseManifest(json, 'x', { b: '${nobody}' }), { message: /files\.a: .*nobody/ })
+  t.throws(() => parseManifest(json, 'x', { b: 'x'.repeat(65_537) }), { message: /files\.a/ })
+})

@@ -89,17 +89,29 @@ t.test('no mount can hold devices or SUID programs, and what is writable holds n
   }
 })
 
-t.test('a secret in the command line is refused', async t => {
-  const leaking = { ...one, command: ['/usr/bin/program', '${password}'] as [string, ...string[]] }
-  t.throws(() => sandboxConfig(leaking, places, { ...values, password: 'x' }), { name: 'RangeError' })
+t.test('a word of the command of which nothing is left is left out', async t => {
+  const listing = { ...one, command: ['/usr/bin/program', '${join}', '-x=${join}'] as [string, ...string[]] }
+  t.same(sandboxConfig(listing, places, { ...values, join: '' }).process.args, ['/usr/bin/program', '-x='])
+  t.same(sandboxConfig(listing, places, { ...values, join: '-j' }).process.args[1], '-j')
 })
 
-t.test('a secret in the environment is refused', async t => {
-  const leaking = { ...one, environment: { PASSWORD: '${password}' } }
-  t.throws(() => sandboxConfig(leaking, places, { ...values, password: 'x' }), { name: 'RangeError' })
+t.test('a placeholder without a value is refused, in command and environment', async t => {
+  const command = ['/usr/bin/program', '${password}'] as [string, ...string[]]
+  t.throws(() => sandboxConfig({ ...one, command }, places, values), { name: 'RangeError' })
+  const environment = { PASSWORD: '${password}' }
+  t.throws(() => sandboxConfig({ ...one, environment }, places, values), { name: 'RangeError' })
 })
 
-const profile = seccompProfile(['mlockall'])
+t.test('a file in the data folder is mounted over it, read-only, after it', async t => {
+  const files = { config: { text: '', inDataDir: 'settings' }, other: { text: '' } }
+  const { mounts } = sandboxConfig({ ...one, files }, places, values)
+  const last = mounts.at(-1)
+  t.match(last, { source: `${places.configFolder}/config`, destination: `${places.dataDir}/settings` })
+  t.ok(last?.options.includes('ro'))
+  t.equal(mounts.length, config.mounts.length + 1)
+})
+
+const profile = seccompProfile(['mlockall'], 'enforce')
 const allowed = new Set(
   profile.syscalls.filter(r => r.action === 'SCMP_ACT_ALLOW' && !r.args).flatMap(r => r.names),
 )
@@ -136,5 +148,23 @@ t.test("the manifest's own calls are added, each name stands once", async t => {
   t.ok(allowed.has('mlockall'))
   const names = profile.syscalls[0]?.names ?? []
   t.equal(new Set(names).size, names.length)
-  t.same(seccompProfile(['read']), seccompProfile([]))
+  t.same(seccompProfile(['read'], 'enforce'), seccompProfile([], 'enforce'))
+})
+
+t.test('audit mode allows what enforce refuses, notes it, and takes the same ways around', async t => {
+  const audit = seccompProfile(['mlockall'], 'audit')
+  t.equal(audit.defaultAction, 'SCMP_ACT_LOG')
+  t.notOk('defaultErrnoRet' in audit)
+  t.same(audit.syscalls, profile.syscalls)
+})
+
+t.test('refusals are noted in both modes', async t => {
+  for (const mode of ['enforce', 'audit'] as const)
+    t.ok(seccompProfile([], mode).flags.includes('SECCOMP_FILTER_FLAG_LOG'), mode)
+})
+
+t.test('a sandbox enforces unless it is told to audit', async t => {
+  t.equal(config.linux.seccomp.defaultAction, 'SCMP_ACT_ERRNO')
+  const audited = sandboxConfig(one, { ...places, seccomp: 'audit' }, values)
+  t.equal(audited.linux.seccomp.defaultAction, 'SCMP_ACT_LOG')
 })

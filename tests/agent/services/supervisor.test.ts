@@ -47,7 +47,10 @@ function fakeWorld(names: readonly string[]) {
     },
     remove: async name => void events.push(`remove ${name}`),
     probe: async ({ name }) => of(name).healthy,
-    memoryBytes: async name => (pids.has(name) ? 1_000_000 : undefined),
+    usage: async name => {
+      if (!pids.has(name)) throw new Error('no cgroup')
+      return { memoryBytes: 1_000_000, cpuS: 1.5 }
+    },
     nowMs: () => nowMs,
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
@@ -268,9 +271,45 @@ t.test('status tells state, time in it, PID and memory; passes go on', async t =
   t.equal(supervisor.readyForMs(), undefined)
   supervisor.startAll()
   await advance(45_000)
-  t.match(supervisor.status(), { one: { state: 'ready', forMs: 45_000, pid: 101, memoryBytes: 1_000_000 } })
+  t.match(supervisor.status(), {
+    one: { state: 'ready', forMs: 45_000, pid: 101, memoryBytes: 1_000_000, cpuS: 1.5 },
+  })
   t.equal(supervisor.readyForMs(), 45_000)
   t.equal(supervisor.lastPassMs(), 45_000)
+})
+
+t.test('status tells the last probe, good or bad, and when it was', async t => {
+  const { supervisor, behaviour, advance } = setUp(t, [one])
+  t.equal(supervisor.status()['one']?.lastProbe, undefined)
+  supervisor.startAll()
+  await advance(4000)
+  t.same(supervisor.status()['one']?.lastProbe, { agoMs: 4000, good: true })
+  behaviour('one').healthy = false
+  await advance(7000)
+  t.same(supervisor.status()['one']?.lastProbe, { agoMs: 1000, good: false })
+})
+
+t.test('memory and processor time of a service that does not run are not told', async t => {
+  const { supervisor, advance } = setUp(t, [one])
+  supervisor.startAll()
+  await advance(2000)
+  t.equal(supervisor.status()['one']?.cpuS, 1.5)
+  await supervisor.stop('one')
+  await advance(1000)
+  t.notOk('memoryBytes' in (supervisor.status()['one'] ?? {}))
+})
+
+t.test('services that do not need one another stop at the same time', async t => {
+  const three = manifest({ name: 'three', uid: 1003, port: 3 })
+  const { supervisor, behaviour, advance, events } = setUp(t, [one, two, three])
+  for (const name of ['two', 'three']) behaviour(name).diesOf = ['KILL']
+  supervisor.startAll()
+  await advance(0)
+  const stopped = supervisor.stopAll()
+  await advance(20_000)
+  await stopped
+  t.same(events.slice(3, 5).sort(), ['TERM three', 'TERM two'])
+  t.equal(events.indexOf('TERM one'), events.indexOf('remove two') + 1)
 })
 
 t.test('names that are no services are refused', async t => {

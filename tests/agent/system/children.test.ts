@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { createReaper } from '../../../agent/system/children.ts'
 import { reap, SystemCallError } from '../../../agent/system/libc.ts'
 
 const root = new URL('../../../agent/system/', import.meta.url).href
@@ -91,4 +92,63 @@ t.test('a child of run() that is dead before libuv has looked is left to libuv',
 t.test('reap() refuses what is no child of this process', async t => {
   t.throws(() => reap(1), { code: 'ECHILD', message: 'waitpid 1: ECHILD' })
   t.throws(() => reap(1), SystemCallError)
+})
+
+/** Children that are a list: those in `dead` can be waited for. */
+function fakeChildren() {
+  const alive = new Set<number>()
+  const dead = new Map<number, { status: number | null; signal: number | null }>()
+  const reaper = createReaper({
+    children: () => [...alive, ...dead.keys()],
+    reap: pid => {
+      if (!alive.has(pid) && !dead.has(pid)) throw new Error('ECHILD')
+      const end = dead.get(pid)
+      dead.delete(pid)
+      return end === undefined ? undefined : { pid, ...end }
+    },
+  })
+  const die = (pid: number, status: number | null, signal: number | null = null) => {
+    alive.delete(pid)
+    dead.set(pid, { status, signal })
+  }
+  return { alive, die, ...reaper }
+}
+
+t.test('who asks for the same end twice is answered twice, before, after, and both', async t => {
+  const { alive, die, scan, exitOf } = fakeChildren()
+  alive.add(7)
+  const early = [exitOf(7), exitOf(7)]
+  die(7, 3)
+  scan()
+  const late = [exitOf(7), exitOf(7)]
+  const wanted = { pid: 7, status: 3, signal: null }
+  t.same(await Promise.all([...early, ...late]), [wanted, wanted, wanted, wanted])
+})
+
+t.test('a child that died before its number was known has kept its status and its signal', async t => {
+  const { die, scan, exitOf } = fakeChildren()
+  die(8, null, 11)
+  scan()
+  t.same(await exitOf(8), { pid: 8, status: null, signal: 11 })
+})
+
+t.test('a number that came again is not the process that had it before', async t => {
+  const { alive, die, scan, exitOf } = fakeChildren()
+  die(9, 1)
+  scan()
+  alive.add(9)
+  const second = exitOf(9)
+  die(9, 2)
+  scan()
+  t.match(await second, { status: 2 })
+  t.match(await exitOf(9), { status: 2 })
+})
+
+t.test('64 ends are kept, the newest', async t => {
+  const { die, scan, exitOf } = fakeChildren()
+  for (let pid = 100; pid < 165; pid++) die(pid, pid - 100)
+  scan()
+  t.match(await exitOf(101), { status: 1 })
+  const oldest = exitOf(100).then(() => 'kept')
+  t.equal(await Promise.race([oldest, new Promise(resolve => setImmediate(resolve, 'gone'))]), 'gone')
 })
