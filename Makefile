@@ -9,7 +9,7 @@ help: ## list the targets
 setup: ## install what this host needs (Debian packages, npm packages)
 	@host/setup.sh
 
-image: setup ## build dist/oramaos-VERSION-amd64.qcow2 (TEST=1: with fault injection; COUNTER=N)
+image: setup ## build dist/oramaos-VERSION-amd64.qcow2 (TEST=1: with fault injection; COUNTER=N; SERVICES=rqlite,coredns: only these)
 	@node image/main.ts
 
 reproduce: setup ## build twice, elsewhere and later, and compare bytes (FULL=1: the kernel too)

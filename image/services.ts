@@ -1,98 +1,111 @@
-import { chmod, cp, readdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import * as z from 'zod'
-import { cached, exists, hashOf } from './cache.ts'
+import { readdir, readFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { readServiceFolder, type ServiceFolder } from '../agent/services/folder.ts'
+import { checkManifests } from '../agent/services/manifest.ts'
+import { exists } from './cache.ts'
 import type { Apt } from './debian/apt.ts'
-import { type DebianPackage, download, unpack } from './debian/packages.ts'
+import { download } from './debian/packages.ts'
+import { besideProgram, buildModule, type GoModule, goToolchain, parseModule } from './go.ts'
 import type { ServiceFiles } from './rootfs/assemble.ts'
-import { step, tool } from './step.ts'
 
-const servicesFolder = join(import.meta.dirname, '../services')
+const projectRoot = join(import.meta.dirname, '..')
 
-/** services/NAME/module.json: the pinned Go module that a service's program is built from. */
-const moduleSchema = z.strictObject({
-  module: z.string(),
-  version: z.string().regex(/^v\d/),
-  /** The module's own checksum as the Go checksum database has it. */
-  sum: z.string().regex(/^h1:/),
-  package: z.string(),
-  program: z.string().regex(/^[a-z0-9-]+$/),
-  cgo: z.boolean(),
-  tags: z.array(z.string()),
-})
+/** A service of the image before its program is built: what its folder says. */
+export type ChosenService = ServiceFolder & { readonly name: string; readonly pin: GoModule }
 
-type GoModule = z.infer<typeof moduleSchema>
+/** A service with its program. */
+export type BuiltService = ServiceFiles & {
+  readonly pin: GoModule
+  /** `go version -m` of the program. */
+  readonly buildInfo: string
+}
 
-/** All services that have a folder, with their programs built; compiled once, then cached by content. */
-export async function buildServices(apt: Apt): Promise<ServiceFiles[]> {
-  const names: string[] = []
-  for (const name of (await readdir(servicesFolder)).sort())
-    if (await exists(join(servicesFolder, name, 'service.json'))) names.push(name)
+/**
+ * The services that go into the image: those that the list names ('rqlite,coredns'), or all that have a folder.
+ * Everything about them is judged here, before anything is built. Throws RangeError for a list that cannot be,
+ * SyntaxError for a file that is wrong; both name what is meant.
+ */
+export async function chooseServices(
+  list: string | undefined,
+  folder = join(projectRoot, 'services'),
+): Promise<ChosenService[]> {
+  const names = chosenNames(list, await serviceNames(folder))
+  const chosen = await Promise.all(names.map(name => readService(folder, name)))
+  const files = chosen.map(({ name }) => fileName(join(folder, name, 'service.json')))
+  try {
+    checkManifests(chosen.map(one => one.manifest))
+  } catch (cause) {
+    throw new RangeError(`Cannot put these into one image: ${files.join(', ')}`, { cause })
+  }
+  checkPrograms(chosen)
+  return chosen
+}
+
+/** The wanted of the known names, each once, in the order of the known. Throws RangeError, see `chooseServices`. */
+export function chosenNames(list: string | undefined, known: readonly string[]): string[] {
+  if (list === undefined) return [...known]
+  const wanted = list
+    .split(',')
+    .map(name => name.trim())
+    .filter(name => name !== '')
+  if (wanted.length === 0)
+    throw new RangeError(`Cannot use SERVICES '${list}': it names none; there are ${known.join(', ')}`)
+  const unknown = wanted.find(name => !known.includes(name))
+  if (unknown !== undefined)
+    throw new RangeError(
+      `Cannot use SERVICES '${list}': there is no '${unknown}'; there are ${known.join(', ')}`,
+    )
+  return known.filter(name => wanted.includes(name))
+}
+
+/** Builds the chosen services' programs, or takes them from the cache. */
+export async function buildServices(apt: Apt, chosen: readonly ChosenService[]): Promise<BuiltService[]> {
   const toolchain = await goToolchain(await download(apt, ['golang-1.26-go', 'golang-1.26-src']))
-  const built: ServiceFiles[] = []
-  for (const name of names) built.push(await buildService(name, toolchain))
+  const built: BuiltService[] = []
+  for (const { name, files, manifest, pin } of chosen) {
+    const made = await buildModule(pin, toolchain)
+    built.push({
+      name,
+      uid: manifest.uid,
+      files,
+      programs: [join(made, pin.program)],
+      pin,
+      buildInfo: await readFile(join(made, besideProgram.buildInfo), 'utf8'),
+    })
+  }
   return built
 }
 
-async function buildService(name: string, toolchain: Toolchain): Promise<ServiceFiles> {
-  const folder = join(servicesFolder, name)
-  const manifest = await readFile(join(folder, 'service.json'), 'utf8')
-  const { uid } = z.object({ uid: z.int().min(1001) }).parse(JSON.parse(manifest))
-  const pin = moduleSchema.parse(JSON.parse(await readFile(join(folder, 'module.json'), 'utf8')))
-  const made = await cached({
-    kind: 'services',
-    key: hashOf({ pin: JSON.stringify(pin), go: toolchain.key, recipe: '1' }),
-    make: out => step(`${name} ${pin.version}`, () => compile(pin, toolchain, out)),
-  })
-  return { name, uid, manifest, programs: [join(made, pin.program)] }
+async function serviceNames(folder: string): Promise<string[]> {
+  const names: string[] = []
+  for (const name of (await readdir(folder)).sort())
+    if (await exists(join(folder, name, 'service.json'))) names.push(name)
+  return names
 }
 
-type Toolchain = { readonly go: string; readonly key: string }
-
-/** Debian's Go, unpacked into the cache: never the host's. */
-async function goToolchain(packages: readonly DebianPackage[]): Promise<Toolchain> {
-  const key = hashOf({ packages: packages.map(p => p.sha256).join(' '), recipe: '1' })
-  const root = await cached({
-    kind: 'go',
-    key,
-    make: async folder => {
-      for (const one of packages) await unpack(one, folder)
-    },
-  })
-  return { go: join(root, 'usr/lib/go-1.26/bin/go'), key }
+async function readService(folder: string, name: string): Promise<ChosenService> {
+  const { manifest, files } = await readServiceFolder(folder, name, fileName(folder))
+  const moduleFile = join(folder, name, 'module.json')
+  const pin = parseModule(await readFile(moduleFile, 'utf8'), fileName(moduleFile))
+  if (manifest.command[0] !== `/usr/bin/${pin.program}`)
+    throw new SyntaxError(
+      `Cannot use '${fileName(join(folder, name, 'service.json'))}': command.0: the program is /usr/bin/${pin.program}`,
+    )
+  return { name, manifest, files, pin }
 }
 
-async function compile(pin: GoModule, toolchain: Toolchain, out: string): Promise<void> {
-  const env = goEnvironment(toolchain, pin)
-  const answer = await tool(toolchain.go, ['mod', 'download', '-json', `${pin.module}@${pin.version}`], {
-    env,
-    cwd: out,
-  })
-  const found = z.object({ Dir: z.string(), Sum: z.string() }).parse(JSON.parse(answer))
-  if (found.Sum !== pin.sum)
-    throw new Error(`Cannot build ${pin.module}: its checksum is ${found.Sum}, module.json has ${pin.sum}`)
-  const source = join(out, 'source')
-  await cp(found.Dir, source, { recursive: true })
-  await tool('chmod', ['-R', 'u+w', source])
-  const flags = ['-mod=readonly', '-trimpath', '-buildvcs=false', '-tags', pin.tags.join(',')]
-  const link = `-s -w -buildid=${pin.cgo ? ' -linkmode external -extldflags=-static' : ''}`
-  const target = join(out, pin.program)
-  await tool(toolchain.go, ['build', ...flags, '-ldflags', link, '-o', target, pin.package], {
-    env,
-    cwd: source,
-  })
-  await chmod(target, 0o755)
-  await rm(source, { recursive: true })
-}
-
-function goEnvironment(toolchain: Toolchain, pin: GoModule): Record<string, string> {
-  return {
-    GOROOT: join(toolchain.go, '../..'),
-    GOTOOLCHAIN: 'local',
-    GOFLAGS: '',
-    GOOS: 'linux',
-    GOARCH: 'amd64',
-    GOAMD64: 'v1',
-    CGO_ENABLED: pin.cgo ? '1' : '0',
+/** All programs lie in one folder of the image. */
+function checkPrograms(chosen: readonly ChosenService[]): void {
+  for (const one of chosen) {
+    const other = chosen.find(c => c.pin.program === one.pin.program && c.name !== one.name)
+    if (other !== undefined)
+      throw new RangeError(
+        `Cannot put '${one.name}' and '${other.name}' into one image: both are ${one.pin.program}`,
+      )
   }
+}
+
+/** As people know it: services/rqlite/service.json, wherever the checkout lies. */
+function fileName(path: string): string {
+  return relative(projectRoot, path)
 }

@@ -13,7 +13,7 @@ export type UkiInputs = {
   readonly commandLine: string
 }
 
-/** Node's flags for the agent, both where its snapshot is made and where it starts. */
+/** Node's flags for the agent: a small heap for what is young, since little is made at a time. */
 export const agentFlags = ['--no-warnings', '--max-semi-space-size=2'] as const
 
 /** The kernel's command line for a slot: it names the root hash, so that what is signed decides what runs. */
@@ -23,7 +23,9 @@ export function commandLine(slot: Slot): string {
     'root=/dev/dm-0 rootfstype=squashfs',
     `dm-mod.waitfor=PARTUUID=${slot.partUuid}`,
     `dm-mod.create="${verityTable(slot)}"`,
-    // What stands after -- are PID 1's arguments.
+    // A NAME=value that the kernel does not know becomes PID 1's environment, what stands after -- its arguments.
+    // Large buffers are mapped each for itself, so that their memory goes back when they do.
+    'MALLOC_MMAP_THRESHOLD_=131072 MALLOC_ARENA_MAX=2',
     `init=/usr/bin/node -- ${agentFlags.join(' ')} --snapshot-blob /usr/lib/orama/agent.snapshot`,
   ].join(' ')
 }

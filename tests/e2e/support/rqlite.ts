@@ -1,10 +1,9 @@
-import { must, type Site } from './node.ts'
+import type { Site } from './node.ts'
+import { servicePasswordOf } from './password.ts'
 
 /** Runs one SQL statement on the node's rqlite, with the password that the operator has. Returns its JSON. */
 export async function query(site: Site, sql: string): Promise<string> {
-  const password = must(
-    await site.orama('node', 'password', '--node-ip', '10.0.0.1', '--service', 'rqlite'),
-  ).trim()
+  const password = await servicePasswordOf(site, 'rqlite')
   const url = `http://10.0.0.1:10100/db/request?pretty`
   const flags = ['-sf', '-m', '30', '-K', '-', '-H', 'Content-Type: application/json']
   return site.network.exec('curl', [...flags, '-d', JSON.stringify([sql]), url], {

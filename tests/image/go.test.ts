@@ -1,0 +1,60 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { type GoModule, keepLicenses, parseModule } from '../../image/go.ts'
+
+const good = {
+  module: 'example.org/p/v2',
+  version: 'v2.0.0-20260101000000-0123456789ab',
+  sum: `h1:${'A'.repeat(43)}=`,
+  package: './cmd/p',
+  program: 'p',
+  cgo: false,
+  tags: ['netgo'],
+  license: { spdx: 'MIT OR Apache-2.0', files: ['LICENSE-MIT', 'LICENSE'] },
+}
+
+t.test('parseModule() takes a pinned module', async t => t.same(parseModule(JSON.stringify(good), 'x'), good))
+
+const refused = [
+  ['not JSON', '{', 'it is not JSON'],
+  ['an unknown key', { branch: 'main' }, 'branch'],
+  ['no checksum', { sum: undefined }, 'sum'],
+  ['a checksum of another kind', { sum: `h2:${'A'.repeat(43)}=` }, 'sum'],
+  ['a checksum cut short', { sum: 'h1:AAAA' }, 'sum'],
+  ['a version that moves', { version: 'latest' }, 'version'],
+  ['a module that is an option', { module: '-x' }, 'module'],
+  ['a package of another module', { package: 'example.org/other' }, 'package'],
+  ['a package that climbs', { package: './../other' }, 'package'],
+  ['a program with a path', { program: '../p' }, 'program'],
+  ['tags that are more arguments', { tags: ['a,b -toolexec=x'] }, 'tags.0'],
+  ['no licence', { license: undefined }, 'license'],
+  ['a licence without files', { license: { spdx: 'MIT', files: [] } }, 'license.files'],
+  ['a licence file elsewhere', { license: { spdx: 'MIT', files: ['../LICENSE'] } }, 'license.files.0'],
+] as const
+for (const [why, change, path] of refused)
+  t.test(`parseModule() refuses and names: ${why}`, async t => {
+    const text = typeof change === 'string' ? change : JSON.stringify({ ...good, ...change })
+    const start = `Cannot use 'x/module.json': ${path}`
+    t.throws(() => parseModule(text, 'x/module.json'), { name: 'SyntaxError' })
+    try {
+      parseModule(text, 'x/module.json')
+    } catch (error) {
+      t.equal((error as Error).message.slice(0, start.length), start)
+    }
+  })
+
+t.test('keepLicenses() copies the files that are named, and no others', async t => {
+  const folder = t.testdir({ source: { LICENSE: 'a', 'LICENSE-MIT': 'b', NOTICE: 'c' } })
+  await keepLicenses(good, join(folder, 'source'), join(folder, 'to'))
+  t.equal(await readFile(join(folder, 'to/LICENSE-MIT'), 'utf8'), 'b')
+  await t.rejects(readFile(join(folder, 'to/NOTICE')), { code: 'ENOENT' })
+})
+
+t.test('keepLicenses() refuses a module that has no such file', async t => {
+  const folder = t.testdir({ source: { LICENSE: 'a' } })
+  const pin: GoModule = good
+  await t.rejects(keepLicenses(pin, join(folder, 'source'), join(folder, 'to')), {
+    message: /example\.org\/p\/v2: it has no licence file 'LICENSE-MIT'/,
+  })
+})

@@ -1,0 +1,53 @@
+import t from 'tap'
+import { describeServices } from '../../image/sbom.ts'
+import type { BuiltService } from '../../image/services.ts'
+
+const service: BuiltService = {
+  name: 'one',
+  uid: 1001,
+  files: {},
+  programs: ['/somewhere/of/this/machine/p'],
+  pin: {
+    module: 'example.org/p',
+    version: 'v1.0.0',
+    sum: `h1:${'A'.repeat(43)}=`,
+    package: '.',
+    program: 'p',
+    cgo: false,
+    tags: [],
+    license: { spdx: 'MIT', files: ['LICENSE'] },
+  },
+  buildInfo: 'p: go1.26.1\n\tpath\texample.org/p\n\tdep\texample.org/q\tv1.2.3\th1:x=\n',
+}
+
+t.test('describeServices() has a paragraph a service, with what its program is made of', async t =>
+  t.equal(
+    describeServices([service, { ...service, name: 'two', buildInfo: 'p: go1.26.1\n' }]),
+    `Service: one
+Module: example.org/p
+Version: v1.0.0
+Sum: h1:${'A'.repeat(43)}=
+License: MIT
+Program: p
+Build-Info:
+\tp: go1.26.1
+\t\tpath\texample.org/p
+\t\tdep\texample.org/q\tv1.2.3\th1:x=
+
+Service: two
+Module: example.org/p
+Version: v1.0.0
+Sum: h1:${'A'.repeat(43)}=
+License: MIT
+Program: p
+Build-Info:
+\tp: go1.26.1
+`,
+  ),
+)
+
+t.test('describeServices() says nothing of the building machine', async t =>
+  t.notMatch(describeServices([service]), /somewhere/),
+)
+
+t.test('describeServices() is empty for none', async t => t.equal(describeServices([]), ''))
