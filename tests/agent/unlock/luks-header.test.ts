@@ -1,12 +1,20 @@
 import t from 'tap'
 import { copyFile, readFile, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
-import { copyBytes, parseLuksCopy, serialiseLuksCopy } from '../../../agent/disk/luks2.ts'
+import { copyBytes, copyOffsets, parseLuksCopy, serialiseLuksCopy } from '../../../agent/disk/luks2.ts'
 import { checkLuksHeader } from '../../../agent/unlock/luks-header.ts'
 import { run } from '../../../agent/system/run.ts'
 import { writeToken } from '../../../agent/unlock/volume.ts'
 import { readHeader } from '../../../agent/unlock/header-file.ts'
-import { copiesOf, damageCopy, formattedFile, goodPair, withMetadata, writeCopies } from './luks-samples.ts'
+import {
+  copiesOf,
+  damageCopy,
+  formattedFile,
+  goodPair,
+  withMetadata,
+  writeAt,
+  writeCopies,
+} from './luks-samples.ts'
 
 const folder = t.testdir()
 const { device, uuid } = await formattedFile(folder)
@@ -298,3 +306,19 @@ t.test('copiesOf() of a header cut in half tells the damage of each copy', async
     secondary: { bad: /the end comes before/ },
   })
 })
+
+t.test(
+  'copiesOf() looks at a secondary copy by itself where it says something else than the primary',
+  async t => {
+    for (const [offset, hex, bad] of [
+      [256, '0000000000000000', /lies elsewhere/],
+      [16, '00000000000000ff', /bad checksum/],
+      [72, '73686131', /checksum is not SHA-256/],
+      [4 * 1024 * 1024 - 1, '01', /bad checksum/],
+    ] as const) {
+      const path = await spoiled(t)
+      await writeAt(path, copyOffsets.secondary + offset, Buffer.from(hex, 'hex'))
+      t.match(await copiesOf(path), { primary: { label: 'orama-pending' }, secondary: { bad } })
+    }
+  },
+)
