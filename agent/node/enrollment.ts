@@ -14,20 +14,23 @@ import { nodeVolume, nodeWorld } from './volume.ts'
 
 const port = 9999
 
-/** Enrollment mode: waits for the owner on port 9999. Resolves once, when the node is enrolled and its data mounted. */
-export async function waitForOwner(machine: Machine): Promise<NodeRecord> {
+/**
+ * Enrollment mode: waits for the owner on port 9999; `answering` is called when that answers. Resolves once, when the
+ * node is enrolled and its data mounted.
+ */
+export async function waitForOwner(machine: Machine, answering: () => Promise<void>): Promise<NodeRecord> {
   const closed = whyClosed(machine)
-  if (closed !== undefined) return refuseOwner(machine, closed)
+  if (closed !== undefined) return refuseOwner(machine, closed, answering)
   const keeper = await keepSession(machine, port)
   try {
-    return await serveDesk(machine, keeper.current)
+    return await serveDesk(machine, keeper.current, answering)
   } finally {
     keeper.end()
   }
 }
 
 /** Answers on 9999 with the reason, for ever. */
-async function refuseOwner(machine: Machine, closed: string): Promise<never> {
+async function refuseOwner(machine: Machine, closed: string, answering: () => Promise<void>): Promise<never> {
   log(`enrollment: refused: ${closed}`)
   const none = () => {
     throw new Error('Cannot enroll: the desk is closed')
@@ -38,6 +41,7 @@ async function refuseOwner(machine: Machine, closed: string): Promise<never> {
     routes: deskRoutes({ session: none, owner: undefined, closed, carryOut: none }),
   })
   machine.state.become('blank', `an operator: ${closed}`)
+  await answering()
   return new Promise<never>(() => undefined)
 }
 
@@ -49,7 +53,11 @@ function whyClosed(machine: Machine): string | undefined {
   return undefined
 }
 
-async function serveDesk(machine: Machine, session: () => Session): Promise<NodeRecord> {
+async function serveDesk(
+  machine: Machine,
+  session: () => Session,
+  answering: () => Promise<void>,
+): Promise<NodeRecord> {
   const operator = known(machine, 'operator')
   const owner = operator.kind === 'file' ? operator.file.owner : undefined
   const enrolled = Promise.withResolvers<NodeRecord>()
@@ -62,6 +70,7 @@ async function serveDesk(machine: Machine, session: () => Session): Promise<Node
   const routes = deskRoutes({ session, owner, closed: undefined, carryOut })
   const server: Server = await serveHttp({ address: '0.0.0.0', port, routes })
   machine.state.become('blank', 'its owner')
+  await answering()
   const record = await enrolled.promise
   await closeHttp(server)
   return record

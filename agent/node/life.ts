@@ -38,8 +38,7 @@ export async function live(machine: Machine): Promise<void> {
 /** A blank node: waits for its owner. The data is open afterwards. */
 async function welcome(machine: Machine, manifests: readonly Manifest[]): Promise<Node> {
   onPowerButton(() => void shutDown(machine, undefined, 'power-off'))
-  await rearmEntry(machine)
-  const node = newNode(machine, await waitForOwner(machine))
+  const node = newNode(machine, await waitForOwner(machine, () => rearmEntry(machine)))
   machine.data = { kind: 'enrolled' }
   await openToPeers(node, manifests)
   await serveCommands(node)

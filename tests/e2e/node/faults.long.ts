@@ -1,8 +1,10 @@
 import t from 'tap'
 import { phases } from '../../../agent/node/phases.ts'
+import { statusSchema } from '../../../protocol/status.ts'
+import type { Disk } from '../../../qemu/disk.ts'
 import { espFiles } from '../support/esp-files.ts'
 import { testImage } from '../support/image.ts'
-import { bootMs, makeSite } from '../support/node.ts'
+import { bootMs, connect, enroll, makeSite, must, type Site } from '../support/node.ts'
 import { rawDisk } from '../support/raw-disk.ts'
 
 // What fails is read from sysfs, which the first phase mounts.
@@ -43,7 +45,32 @@ t.test('a fault in any phase of the boot', async t => {
     t.match((await esp.list('EFI/Linux')).join(), /^os-a\+0-1\d\.efi$/)
     await using machine = await site.boot({ disk, name: 'good' })
     await machine.console.waitFor('STATE blank\n', bootMs)
+    await machine.console.waitFor(/boot entry: .* os-a\+3-0\.efi/, bootMs)
     await machine.stop()
     t.same(await esp.list('EFI/Linux'), ['os-a+3-0.efi'])
   })
+
+  await t.test('the status of an enrolled node tells the panic before its boot, once', async t => {
+    await using enrolled = await site.boot({ disk, name: 'enrolled' })
+    const peer = await enroll(site, enrolled)
+    await enrolled.console.waitFor('STATE ready\n', bootMs)
+    await enrolled.stop()
+    await using dies = await boot('exit@operator')
+    await dies.console.waitFor('Kernel panic - not syncing: Attempted to kill init!', bootMs)
+    await dies.stop()
+    // The node has forgotten its sessions; the old peer would find that out only after 15 s.
+    await peer[Symbol.asyncDispose]()
+    t.match(await lastPanicOf(site, disk), /^Kernel panic - not syncing: Attempted to kill init!/)
+    t.equal(await lastPanicOf(site, disk), undefined)
+  })
 })
+
+/** Boots the enrolled node, and asks what its status says of the panic before. */
+async function lastPanicOf(site: Site, disk: Disk): Promise<string | undefined> {
+  await using machine = await site.boot({ disk, name: 'told' })
+  await machine.console.waitFor('STATE locked\n', bootMs)
+  const peer = await connect(site)
+  const text = must(await site.orama('node', 'status', '--node-ip', '10.0.0.1', '--json'))
+  await peer[Symbol.asyncDispose]()
+  return statusSchema.parse(JSON.parse(text)).lastPanic
+}

@@ -36,6 +36,7 @@ t.test('a version that never gets through its boot', async t => {
     await using good = await site.boot({ disk, name: 'good' })
     await good.console.waitFor(/last panic: .*Attempted to kill init!/, bootMs)
     await good.console.waitFor('STATE blank\n', bootMs)
+    await good.console.waitFor(/boot entry: .* os-a\+3-0\.efi/, bootMs)
     t.same(await entries(), ['os-a+3-0.efi'])
     t.notMatch(good.console.text(), 'fault:')
   })
