@@ -54,6 +54,7 @@ function explain({ namespace, address }: Port, wireguardInterface: string): void
   const inside = `ip netns exec ${namespace}`
   const orama = `${inside} ${resolve('bin/orama')}`
   say('The node is on a network of its own. From a second terminal, as root:')
+  say(`  wallet:     ${orama} wallet new`)
   say(`  enroll:     ${orama} node enroll --genesis --node-ip ${address}`)
   say(
     `  then:       ${orama} node wg-config --node-ip ${address} --setconf | ${inside} wg setconf ${wireguardInterface} /dev/stdin`,

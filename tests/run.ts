@@ -9,7 +9,7 @@ import { join } from 'node:path'
 const root = join(import.meta.dirname, '..')
 
 /** End-to-end suites in their order; each file boots its own machines, one after the other. */
-const suites: Readonly<Record<string, string>> = { node: 'tests/e2e/node' }
+const suites: Readonly<Record<string, string>> = { node: 'tests/e2e/node', services: 'tests/e2e/services' }
 
 type Count = { passed: number; failed: number }
 
@@ -17,7 +17,7 @@ const parts: Readonly<Record<string, () => Promise<Count>>> = {
   check,
   unit,
   e2e: () => inTurn(Object.keys(suites).map(name => () => e2e(name))),
-  long: () => tapFiles(['tests/e2e/**/*.long.ts'], ['--jobs=1', '--timeout=5400']),
+  long: () => tapFiles(['tests/**/*.long.ts'], ['--jobs=1', '--timeout=5400']),
   ...Object.fromEntries(Object.keys(suites).map(name => [`e2e:${name}`, () => e2e(name)])),
 }
 
