@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { glob } from 'node:fs/promises'
 import { join } from 'node:path'
+import { builtImage, testImage } from './e2e/support/image.ts'
 
 /**
  * Runs parts of the test suite one after the other and ends with the line `N passed, N failed`. Each check is
@@ -8,7 +9,7 @@ import { join } from 'node:path'
  */
 const root = join(import.meta.dirname, '..')
 
-/** End-to-end suites in their order; each file boots its own machines, one after the other. */
+/** End-to-end suites in their order; each file boots its own machines. */
 const suites: Readonly<Record<string, string>> = { node: 'tests/e2e/node', services: 'tests/e2e/services' }
 
 type Count = { passed: number; failed: number }
@@ -17,7 +18,7 @@ const parts: Readonly<Record<string, () => Promise<Count>>> = {
   check,
   unit,
   e2e: () => inTurn(Object.keys(suites).map(name => () => e2e(name))),
-  long: () => tapFiles(['tests/**/*.long.ts'], ['--jobs=1', '--timeout=5400']),
+  long,
   ...Object.fromEntries(Object.keys(suites).map(name => [`e2e:${name}`, () => e2e(name)])),
 }
 
@@ -63,8 +64,20 @@ function unit(): Promise<Count> {
   return tapFiles(['tests/**/*.test.ts'], ['--jobs=2', '--timeout=120'])
 }
 
+async function long(): Promise<Count> {
+  await buildImages()
+  return tapFiles(['tests/**/*.long.ts'], ['--jobs=1', '--timeout=5400'])
+}
+
+/** Two files at a time: a machine that boots keeps one core busy, and waits for its disk and its peers on the other. */
 async function e2e(suite: string): Promise<Count> {
-  return tapFiles([`${suites[suite] ?? ''}/*.e2e.ts`], ['--jobs=1', '--timeout=3000'])
+  await buildImages()
+  return tapFiles([`${suites[suite] ?? ''}/*.e2e.ts`], ['--jobs=2', '--timeout=3000'])
+}
+
+/** Both images once, for all files of the run. */
+async function buildImages(): Promise<void> {
+  for (const kind of ['ordinary', 'faults'] as const) process.env[builtImage[kind]] ??= await testImage(kind)
 }
 
 /** Runs test files with tap and counts the tests: those directly below a file, by their TAP lines. */
