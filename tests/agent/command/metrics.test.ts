@@ -1,34 +1,23 @@
 import t from 'tap'
 import { metricsText } from '../../../agent/command/metrics.ts'
 import type { Status } from '../../../protocol/status.ts'
+import { sampleStatus } from './sample-status.ts'
 
+const { rqlite, other } = sampleStatus.services
+if (rqlite === undefined || other === undefined) throw new Error('the sample has lost its services')
 const status: Status = {
-  version: '0.1.0',
-  buildKind: 'development',
-  test: false,
-  slot: 'A',
-  state: 'ready',
-  since: '2026-11-21T08:00:00Z',
-  nodeId: 'nabcdefghijklmnop',
-  identity: 'unsealed',
-  secureBoot: true,
-  watchdog: 'soft',
-  uptimeS: 12,
-  rootProcesses: [],
+  ...sampleStatus,
   audit: 'on',
   deniedLost: 7,
   services: {
     rqlite: {
-      state: 'ready',
-      since: '2026-11-21T08:00:00Z',
-      restarts: 2,
-      memoryBytes: 4096,
+      ...rqlite,
       cpuS: 1.5,
       lastProbe: { at: '2026-11-21T08:00:00Z', good: true },
       seccomp: 'audit',
       denied: { mount: 1000, ptrace: 1 },
     },
-    other: { state: 'backoff', since: '2026-11-21T08:00:00Z', restarts: 0 },
+    other,
   },
 }
 

@@ -6,33 +6,15 @@ import t, { type Test } from 'tap'
 import { bearerGuard, commandRoutes, type NodeView } from '../../../agent/command/routes.ts'
 import { HttpError } from '../../../agent/http/error.ts'
 import { closeHttp, serveHttp } from '../../../agent/http/server.ts'
-import { nodeStates, type Status, statusSchema } from '../../../protocol/status.ts'
+import { nodeStates, statusSchema } from '../../../protocol/status.ts'
+import { sampleStatus } from './sample-status.ts'
 
 const token = 'ab'.repeat(32)
 const bearer = `Bearer ${token}`
 
-const status: Status = {
-  version: '0.1.0',
-  buildKind: 'development',
-  test: false,
-  slot: 'A',
-  state: 'ready',
-  since: '2026-11-21T08:00:00Z',
-  nodeId: 'nabcdefghijklmnop',
-  identity: 'unsealed',
-  secureBoot: true,
-  watchdog: 'soft',
-  uptimeS: 12,
-  rootProcesses: [],
-  services: {
-    rqlite: { state: 'ready', since: '2026-11-21T08:00:00Z', restarts: 2, memoryBytes: 4096 },
-    other: { state: 'backoff', since: '2026-11-21T08:00:00Z', restarts: 0 },
-  },
-}
-
 const fake: NodeView = {
   token,
-  status: () => Promise.resolve(status),
+  status: () => Promise.resolve(sampleStatus),
   unlock: () => undefined,
   acknowledge: () => ({ box: 'AAAA' }),
   command: command => Promise.resolve({ did: command }),
@@ -105,12 +87,12 @@ t.test('status is what the node says', async t => {
   const ask = await nodeAt(t)
   const answer = await ask('GET', '/v1/agent/status')
   t.equal(answer.status, 200)
-  t.same(statusSchema.parse(JSON.parse(await answer.text())), status)
+  t.same(statusSchema.parse(JSON.parse(await answer.text())), sampleStatus)
 })
 
 for (const state of nodeStates)
   t.test(`health of a node that is ${state} is ${state === 'ready' ? 200 : 503}`, async t => {
-    const ask = await nodeAt(t, { status: () => Promise.resolve({ ...status, state }) })
+    const ask = await nodeAt(t, { status: () => Promise.resolve({ ...sampleStatus, state }) })
     const answer = await ask('GET', '/v1/agent/health')
     t.equal(answer.status, state === 'ready' ? 200 : 503)
     const services = { rqlite: true, other: false }
