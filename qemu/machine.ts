@@ -16,6 +16,8 @@ export type Machine = AsyncDisposable & {
   readonly monitor: Monitor
   /** Resolves when QEMU and the TPM have ended and the transcript is whole. */
   readonly exited: Promise<Exit>
+  /** Types on the machine's serial line. */
+  readonly type: (text: string) => void
   /** What QEMU reported so far, such as RESET, SHUTDOWN, WATCHDOG; oldest first. */
   readonly events: () => readonly MonitorEvent[]
   /** Presses the reset button and waits until the next boot has begun. */
@@ -135,6 +137,9 @@ function controls({ options, qemu, console, monitor, events, exited, files }: Ru
     address: options.port?.address,
     ...{ console, monitor, exited, files, stop, kill },
     events: () => events,
+    type: text => {
+      qemu.stdin.write(text)
+    },
     reset: async () => {
       const next = console.waitForBoot(console.boots() + 1, resetDeadlineMs)
       await Promise.all([monitor.reset(), next])
