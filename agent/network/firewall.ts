@@ -81,7 +81,7 @@ function inputRules(state: FirewallState): string[] {
 
 function outputRules(state: FirewallState): string[] {
   const { wireguard } = state
-  const rules = ['ct state invalid drop', 'ct state established accept']
+  const rules = ['ct state invalid drop', ...foreignReplies(state), 'ct state established accept']
   // A DHCP server must not be able to pull the cluster's network over to the cable.
   if (wireguard !== undefined) rules.push(`ip daddr ${network(wireguard)} oifname != { "lo", "wg0" } drop`)
   rules.push('meta skuid 0 oifname "lo" accept')
@@ -98,6 +98,20 @@ function outputRules(state: FirewallState): string[] {
   if (state.outsideTcp.length > 0) rules.push(`meta skuid 0 tcp dport ${set(state.outsideTcp)} accept`)
   // WireGuard's socket is the kernel's own and has no UID; no service can bind a port that is taken.
   if (wireguard !== undefined) rules.push(`udp sport ${wireguard.listenPort} accept`)
+  return rules
+}
+
+/**
+ * Whoever listens on a port that is not theirs, while its owner restarts, say, never gets an answer out: no
+ * connection comes to be, and nobody tells them a password.
+ */
+function foreignReplies({ services }: FirewallState): string[] {
+  const rules = [`tcp sport ${set([agentOnlyPorts.chunks, agentOnlyPorts.agent])} meta skuid != 0 drop`]
+  for (const { uid, ports } of services)
+    for (const protocol of ['tcp', 'udp'] as const) {
+      const own = ports.filter(p => p.protocol === protocol).map(p => p.port)
+      if (own.length > 0) rules.push(`${protocol} sport ${set(own)} meta skuid != ${uid} drop`)
+    }
   return rules
 }
 

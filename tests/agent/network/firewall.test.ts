@@ -105,6 +105,19 @@ const present = [
     'output',
     'meta skuid 1006 oifname != { "lo", "wg0" } tcp dport 53 accept',
   ],
+  [
+    "nobody but the agent answers from the agent's ports",
+    blank,
+    'output',
+    'tcp sport { 9997, 9998 } meta skuid != 0 drop',
+  ],
+  [
+    "nobody but a service answers from the service's ports",
+    enrolled,
+    'output',
+    'tcp sport { 10100, 10101 } meta skuid != 1001 drop',
+  ],
+  ['nor by UDP, nor on loopback', enrolled, 'output', 'udp sport { 53 } meta skuid != 1006 drop'],
 ] as const
 for (const [why, state, hook, rule] of present)
   t.test(why, async t => t.ok(chain(state, hook).includes(rule), rule))
@@ -145,16 +158,18 @@ t.test("a service that names the guardian's port does not open it to others", as
   const caller = { ...names, requires: ['guardian'] }
   const rules = chain({ ...enrolled, services: [guardian, caller] }, 'output')
   t.same(
-    rules.filter(rule => rule.includes('10106')),
+    rules.filter(rule => rule.includes('10106') && rule.endsWith('accept')),
     [],
   )
 })
 
 t.test(
-  'the order of the output rules: established, cluster network, root on loopback, services, refusal',
+  'the order of the output rules: foreign answers, established, cluster network, root on loopback, services, refusal',
   async t => {
     const rules = chain(enrolled, 'output')
     const order = [
+      'tcp sport { 9997',
+      'udp sport { 53 }',
       'ct state established accept',
       'ip daddr',
       'meta skuid 0 oifname "lo"',
