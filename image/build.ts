@@ -24,7 +24,7 @@ import { step, tool } from './step.ts'
  * path of the qcow2.
  */
 export async function buildImage(release: Release, dist: string, list?: string): Promise<string> {
-  const chosen = await chooseServices(list)
+  const chosen = await chooseServices(list, undefined, release.test)
   const apt = await openApt()
   const packages = await step('Debian packages', () => downloadWithDependencies(apt, wantedPackages()))
   const [kernelSource] = await download(apt, ['linux-source-6.12'])

@@ -1,3 +1,4 @@
+import { runtime } from './rootfs/contents.ts'
 import type { BuiltService } from './services.ts'
 
 /**
@@ -10,6 +11,7 @@ export function describeServices(services: readonly BuiltService[]): string {
 }
 
 function paragraph({ name, pin, buildInfo }: BuiltService): string {
+  if (pin === undefined) return `Service: ${name}\nProgram: ${runtime}\n`
   const fields = {
     Service: name,
     Module: pin.module,

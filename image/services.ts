@@ -5,31 +5,39 @@ import { checkManifests } from '../agent/services/manifest.ts'
 import { exists } from './cache.ts'
 import type { Apt } from './debian/apt.ts'
 import { download } from './debian/packages.ts'
-import { besideProgram, buildModule, type GoModule, goToolchain, parseModule } from './go.ts'
+import { besideProgram, buildModule, type GoModule, goToolchain, parseModule, type Toolchain } from './go.ts'
 import type { ServiceFiles } from './rootfs/assemble.ts'
+import { runtime, testServices } from './rootfs/contents.ts'
 
 const projectRoot = join(import.meta.dirname, '..')
 
 /** A service of the image before its program is built: what its folder says. */
-export type ChosenService = ServiceFolder & { readonly name: string; readonly pin: GoModule }
+export type ChosenService = ServiceFolder & {
+  readonly name: string
+  /** Undefined where the program is the image's own Node, as that of a test service may be. */
+  readonly pin: GoModule | undefined
+}
 
 /** A service with its program. */
 export type BuiltService = ServiceFiles & {
-  readonly pin: GoModule
-  /** `go version -m` of the program. */
+  readonly pin: GoModule | undefined
+  /** `go version -m` of the program; empty without one of its own. */
   readonly buildInfo: string
 }
 
 /**
- * The services that go into the image: those that the list names ('rqlite,coredns'), or all that have a folder.
+ * The services that go into the image: those that the list names ('rqlite,coredns'), or all that have a folder;
+ * test services only where `test` says so.
  * Everything about them is judged here, before anything is built. Throws RangeError for a list that cannot be,
  * SyntaxError for a file that is wrong; both name what is meant.
  */
 export async function chooseServices(
   list: string | undefined,
   folder = join(projectRoot, 'services'),
+  test = false,
 ): Promise<ChosenService[]> {
-  const names = chosenNames(list, await serviceNames(folder))
+  const known = (await serviceNames(folder)).filter(name => test || !testServices.includes(name))
+  const names = chosenNames(list, known)
   const chosen = await Promise.all(names.map(name => readService(folder, name)))
   const files = chosen.map(({ name }) => fileName(join(folder, name, 'service.json')))
   try {
@@ -62,18 +70,19 @@ export function chosenNames(list: string | undefined, known: readonly string[]):
 export async function buildServices(apt: Apt, chosen: readonly ChosenService[]): Promise<BuiltService[]> {
   const toolchain = await goToolchain(await download(apt, ['golang-1.26-go', 'golang-1.26-src']))
   const built: BuiltService[] = []
-  for (const { name, files, manifest, pin } of chosen) {
-    const made = await buildModule(pin, toolchain)
-    built.push({
-      name,
-      uid: manifest.uid,
-      files,
-      programs: [join(made, pin.program)],
-      pin,
-      buildInfo: await readFile(join(made, besideProgram.buildInfo), 'utf8'),
-    })
-  }
+  for (const { name, files, manifest, pin } of chosen)
+    built.push({ name, uid: manifest.uid, files, pin, ...(await programOf(pin, toolchain)) })
   return built
+}
+
+async function programOf(
+  pin: GoModule | undefined,
+  toolchain: Toolchain,
+): Promise<Pick<BuiltService, 'programs' | 'buildInfo'>> {
+  if (pin === undefined) return { programs: [], buildInfo: '' }
+  const made = await buildModule(pin, toolchain)
+  const buildInfo = await readFile(join(made, besideProgram.buildInfo), 'utf8')
+  return { programs: [join(made, pin.program)], buildInfo }
 }
 
 async function serviceNames(folder: string): Promise<string[]> {
@@ -85,6 +94,8 @@ async function serviceNames(folder: string): Promise<string[]> {
 
 async function readService(folder: string, name: string): Promise<ChosenService> {
   const { manifest, files } = await readServiceFolder(folder, name, fileName(folder))
+  if (testServices.includes(name) && manifest.command[0] === `/usr/bin/${runtime}`)
+    return { name, manifest, files, pin: undefined }
   const moduleFile = join(folder, name, 'module.json')
   const pin = parseModule(await readFile(moduleFile, 'utf8'), fileName(moduleFile))
   if (manifest.command[0] !== `/usr/bin/${pin.program}`)
@@ -96,12 +107,11 @@ async function readService(folder: string, name: string): Promise<ChosenService>
 
 /** All programs lie in one folder of the image. */
 function checkPrograms(chosen: readonly ChosenService[]): void {
-  for (const one of chosen) {
-    const other = chosen.find(c => c.pin.program === one.pin.program && c.name !== one.name)
+  const built = chosen.flatMap(({ name, pin }) => (pin === undefined ? [] : { name, program: pin.program }))
+  for (const { name, program } of built) {
+    const other = built.find(one => one.program === program && one.name !== name)
     if (other !== undefined)
-      throw new RangeError(
-        `Cannot put '${one.name}' and '${other.name}' into one image: both are ${one.pin.program}`,
-      )
+      throw new RangeError(`Cannot put '${name}' and '${other.name}' into one image: both are ${program}`)
   }
 }
 

@@ -9,8 +9,14 @@ import { builtImage, testImage } from './e2e/support/image.ts'
  */
 const root = join(import.meta.dirname, '..')
 
-/** End-to-end suites in their order; each file boots its own machines. */
-const suites: Readonly<Record<string, string>> = { node: 'tests/e2e/node', services: 'tests/e2e/services' }
+/**
+ * End-to-end suites in their order; each file boots its own machines. Two files at a time where that helps: a machine
+ * that boots keeps one core busy. The hostile service does its worst with a machine, and is alone.
+ */
+const suites: Readonly<Record<string, { readonly folder: string; readonly jobs: number }>> = {
+  node: { folder: 'tests/e2e/node', jobs: 2 },
+  services: { folder: 'tests/e2e/services', jobs: 1 },
+}
 
 type Count = { passed: number; failed: number }
 
@@ -69,10 +75,11 @@ async function long(): Promise<Count> {
   return tapFiles(['tests/**/*.long.ts'], ['--jobs=1', '--timeout=5400'])
 }
 
-/** Two files at a time: a machine that boots keeps one core busy, and waits for its disk and its peers on the other. */
-async function e2e(suite: string): Promise<Count> {
+async function e2e(name: string): Promise<Count> {
+  const suite = suites[name]
+  if (suite === undefined) throw new RangeError(`Cannot find suite '${name}'`)
   await buildImages()
-  return tapFiles([`${suites[suite] ?? ''}/*.e2e.ts`], ['--jobs=2', '--timeout=3000'])
+  return tapFiles([`${suite.folder}/*.e2e.ts`], [`--jobs=${suite.jobs}`, '--timeout=3000'])
 }
 
 /** Both images once, for all files of the run. */

@@ -1,15 +1,19 @@
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { NodeRecord } from '../../protocol/record.ts'
 import type { SeccompMode } from '../../protocol/requests.ts'
 import { type Audit, type Denied, startAudit } from '../services/audit.ts'
 import { bindRoot, crun } from '../services/crun.ts'
+import { killInTurn } from '../services/kill-in-turn.ts'
 import { openServiceLog, type ServiceLog } from '../services/logs.ts'
 import type { Manifest } from '../services/manifest.ts'
 import { type SeccompSwitch, seccompSwitch } from '../services/seccomp-switch.ts'
 import { createSupervisor, type Supervisor } from '../services/supervisor.ts'
 import { auditWorld, serviceWorld } from '../services/world.ts'
+import { wantedFault } from '../system/faults.ts'
 import { launch } from '../system/launch.ts'
 import { bootTimeMs } from '../system/libc.ts'
+import { log } from '../system/log.ts'
 import { setUserQuota } from '../system/quota.ts'
 import { run } from '../system/run.ts'
 import { storeFolder, withClusterSecret } from '../unlock/record-store.ts'
@@ -76,6 +80,13 @@ export function startServices(
   })
   const supervisor = createSupervisor(of.manifests, world, { signal: machine.stopping.signal, onChange })
   supervisor.startAll()
+  void killInTurn({
+    fault: wantedFault(),
+    supervisor,
+    kill: name => sandboxes.kill(name, 'KILL'),
+    sleep,
+    log,
+  })
   tieToWatchdog(machine, supervisor)
   const uids = new Map(of.manifests.map(m => [m.name, m.uid]))
   const denied = (name: string) => audit.deniedBy(uids.get(name) ?? 0)

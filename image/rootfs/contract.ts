@@ -1,7 +1,15 @@
 import { lstat, open, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { walk } from '../walk.ts'
-import { executables, executablesMax, libraryFolder, loader, openedLibraries, runtime } from './contents.ts'
+import {
+  executables,
+  executablesMax,
+  libraryFolder,
+  loader,
+  openedLibraries,
+  runtime,
+  testServices,
+} from './contents.ts'
 import { libraryClosure } from './libraries.ts'
 
 /** What a tree is judged against: the programs of its services, and whether test code may be in the agent. */
@@ -41,7 +49,14 @@ export async function breaches(root: string, contract: Contract): Promise<string
     const why = await breach(root, path, { allowed, libraries })
     if (why !== undefined) found.push(`${path}: ${why}`)
   }
-  return [...found, ...(await testCode(root, contract))]
+  return [...found, ...testServicesIn(paths, contract), ...(await testCode(root, contract))]
+}
+
+function testServicesIn(paths: readonly string[], { test }: Contract): string[] {
+  const found = testServices
+    .map(name => `usr/lib/orama/services/${name}`)
+    .filter(path => !test && paths.includes(path))
+  return found.map(path => `${path}: is a service that only TEST=1 images may have`)
 }
 
 async function reachedLibraries(

@@ -51,3 +51,10 @@ t.test('describeServices() says nothing of the building machine', async t =>
 )
 
 t.test('describeServices() is empty for none', async t => t.equal(describeServices([]), ''))
+
+t.test('describeServices() says of a service without a module that the runtime runs it', async t =>
+  t.equal(
+    describeServices([{ ...service, programs: [], pin: undefined, buildInfo: '' }]),
+    'Service: one\nProgram: node\n',
+  ),
+)

@@ -39,6 +39,24 @@ t.test("the project's own services can be in one image, each by itself too", asy
   for (const { name } of all) t.same((await chooseServices(name)).map(s => s.name).includes(name), true)
 })
 
+t.test('the hostile probe is in test images only, by its name or without a list', async t => {
+  const all = await chooseServices(undefined, real, true)
+  t.same(
+    all.filter(s => s.pin === undefined).map(s => s.name),
+    ['probe'],
+  )
+  t.equal((await chooseServices('probe', real, true)).length, 1)
+  t.notOk((await chooseServices(undefined, real)).some(s => s.name === 'probe'))
+  await t.rejects(chooseServices('probe', real), { message: /there is no 'probe'/ })
+})
+
+t.test('a service that is run by node needs a module all the same', async t => {
+  const node = { manifest: { command: ['/usr/bin/node', 'x.js'] } }
+  await t.rejects(chooseServices(undefined, t.testdir(twoServices(node)), true), {
+    message: /b\/service\.json': command\.0/,
+  })
+})
+
 t.test('the image is given what the agent reads, not what the program is built from', async t => {
   const [coredns] = await chooseServices('coredns')
   t.same(Object.keys(coredns?.files ?? {}), ['Corefile', 'node.zone', 'service.json'])

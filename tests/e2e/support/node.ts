@@ -53,7 +53,7 @@ export async function makeSite(t: Test, image: string): Promise<Site> {
 export function operatorOf(network: Network, folder: string): Site['orama'] {
   const program = join(import.meta.dirname, '../../../bin/orama')
   return async (...args) => {
-    const withWallet = args.some(a => ['new', 'address', 'enroll', 'unlock'].includes(a))
+    const withWallet = args.some(a => ['new', 'address', 'enroll', 'unlock', 'audit'].includes(a))
     const all = [
       ...args,
       '--config',

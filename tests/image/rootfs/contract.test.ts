@@ -87,6 +87,11 @@ const refused: readonly (readonly [why: string, change: Change, breach: string])
     r => put(r, 'usr/lib/orama/agent.snapshot', { text: bundle }),
     'usr/lib/orama/agent.snapshot: has the code for fault injection, which only TEST=1 images may have',
   ],
+  [
+    'the hostile probe in an ordinary image',
+    r => put(r, 'usr/lib/orama/services/probe/service.json', { text: '{}' }),
+    'usr/lib/orama/services/probe: is a service that only TEST=1 images may have',
+  ],
 ]
 
 for (const [why, change, breach] of refused)
@@ -125,6 +130,11 @@ const kept: readonly (readonly [what: string, contract: Contract, change: Change
     'fault injection in a TEST=1 image',
     { servicePrograms: [], test: true },
     r => put(r, 'usr/lib/orama/agent.snapshot', { text: bundle }),
+  ],
+  [
+    'the hostile probe in a TEST=1 image',
+    { servicePrograms: [], test: true },
+    r => put(r, 'usr/lib/orama/services/probe/service.json', { text: '{}' }),
   ],
 ]
 

@@ -1,0 +1,203 @@
+import t from 'tap'
+import { addFile, catFile } from '../support/kubo.ts'
+import { testImage } from '../support/image.ts'
+import { startLoad } from '../support/load.ts'
+import { bootMs, enroll, makeSite, must, type Site } from '../support/node.ts'
+import { getKey, putKey } from '../support/olric.ts'
+import { attempt, setMode } from '../support/probe.ts'
+import { query } from '../support/rqlite.ts'
+import { lives, readStatus, untilReady, untilService } from '../support/status.ts'
+import { nodeFile } from '../support/wallet-file.ts'
+import { deniedCalls, rows } from './rows.ts'
+
+const nodeIp = '10.0.0.1'
+const fwCfg = { 'opt/orama/fault': 'kill@services' }
+
+// One machine of the test image, in which a probe service tries what no service may do.
+t.test('services that are killed, and one that is hostile', async t => {
+  const site = await makeSite(t, await testImage('faults'))
+  const machine = await site.boot({ fwCfg })
+  await enroll(site, machine)
+  await machine.console.waitFor('STATE ready\n', bootMs)
+  const names = Object.keys((await readStatus(site)).services)
+
+  /** Everybody but the probe: state, process, how often it was started again. */
+  const others = async () => lives(await readStatus(site), 'probe')
+
+  await t.test(
+    'kill -9 of every service in turn under load: each is ready again, and nothing is lost',
+    async t => {
+      await query(site, 'CREATE TABLE load (number INTEGER)')
+      const cid = await addFile(site, 'kept through SIGKILL')
+      const { nodeId, cluster } = await nodeFile(site)
+      const load = await startLoad(site, `${nodeId}.node.${cluster}`)
+      for (const name of names) {
+        const service = await untilService(
+          site,
+          name,
+          ({ state, restarts }) => restarts > 0 && state === 'ready',
+        )
+        t.match(service, { restarts: 1, lastExit: 'signal 9' }, name)
+      }
+      const done = await load.stop()
+      for (const [name, answered] of Object.entries(done)) t.ok(answered > 0, name)
+      const answer = await query(site, 'SELECT count(*) AS rows FROM load', 'strong')
+      const kept = Number(/\[\s*(\d+)\s*\]/.exec(answer)?.[1])
+      t.ok(kept >= done.rqlite, `${kept} rows of ${done.rqlite} acknowledged`)
+      t.equal(await catFile(site, cid), 'kept through SIGKILL')
+      await putKey(site, 'proof', ['word', 'again'])
+      t.equal(await getKey(site, 'proof', 'word'), 'again')
+    },
+  )
+
+  const before = await others()
+
+  for (const [what, name, words, outcome] of rows)
+    await t.test(`the probe ${what}: ${outcome}`, async t => {
+      t.equal(await attempt(site, name, ...words), outcome)
+      t.same(await others(), before)
+    })
+
+  await t.test('it was the filter that refused: status counts each of these calls', async t => {
+    const { denied = {} } = await untilService(
+      site,
+      'probe',
+      service => (service.denied?.['keyctl'] ?? 0) > 0,
+    )
+    t.same(
+      deniedCalls.filter(name => (denied[name] ?? 0) === 0),
+      [],
+    )
+  })
+
+  for (const mode of ['enforce', 'audit'] as const)
+    await t.test(`1,000 denied calls count as 1,000, or as lost: ${mode}`, async t => {
+      must(await command(site, 'seccomp', 'probe', '--mode', mode))
+      await untilReady(site, 'probe')
+      const first = await countOf(site, 'sethostname')
+      t.equal(await attempt(site, 'calls', 'sethostname', 1000), 'EPERM')
+      let counted = 0
+      for (const endMs = performance.now() + bootMs; counted < 1000 && performance.now() < endMs;)
+        counted = (await countOf(site, 'sethostname')) - first
+      t.equal(counted, 1000)
+      t.same(await others(), before)
+    })
+
+  await t.test('the filter is closed again', async () => {
+    must(await command(site, 'seccomp', 'probe', '--mode', 'enforce'))
+    await untilReady(site, 'probe')
+  })
+
+  await t.test('a fork bomb ends at its own limit', async t => {
+    t.equal(await attempt(site, 'fork'), 'EAGAIN')
+    t.same(await others(), before)
+    t.match(await query(site, 'SELECT count(*) FROM load'), /\[/)
+    t.equal(await attempt(site, 'end-forks'), 'done')
+  })
+
+  await t.test('who fills memory is killed, and nobody else', async t => {
+    const { restarts } = await untilReady(site, 'probe')
+    await t.rejects(attempt(site, 'memory'))
+    const again = await untilService(site, 'probe', s => s.restarts > restarts && s.state === 'ready')
+    t.match(again, { restarts: restarts + 1, lastExit: 'signal 9' })
+    t.same(await others(), before)
+  })
+
+  for (const what of ['blocks', 'inodes'])
+    await t.test(`who fills the disk reaches its quota of ${what}; the others can write`, async t => {
+      t.equal(await attempt(site, what), 'EDQUOT')
+      await query(site, 'INSERT INTO load VALUES (-1)')
+      const cid = await addFile(site, `while the quota of ${what} is full`)
+      t.match(await catFile(site, cid), what)
+      t.equal(await attempt(site, 'empty'), 'done')
+      t.same(await others(), before)
+    })
+
+  await t.test(
+    "who listens on another's port while that restarts is not reached, and told no password",
+    async t => {
+      must(await command(site, 'stop', 'rqlite'))
+      t.equal(await attempt(site, 'listen', nodeIp, 10_100), 'done')
+      await t.rejects(curl(site, 10_100), /status 28/)
+      must(await command(site, 'restart', 'probe'))
+      must(await command(site, 'start', 'rqlite'))
+      for (const name of ['probe', 'rqlite']) await untilReady(site, name)
+      t.match(await query(site, 'SELECT count(*) FROM load'), /\[/)
+    },
+  )
+
+  await t.test('a port that is nobody’s is not reached', async t => {
+    t.equal(await attempt(site, 'listen', '0.0.0.0', 10_191), 'done')
+    await t.rejects(curl(site, 10_191), /status 28/)
+    t.equal(await attempt(site, 'connect', '127.0.0.1', 10_191), 'ECONNREFUSED')
+  })
+
+  const later = await others()
+
+  await t.test('who writes a log as fast as it can harms nobody', async t => {
+    const { restarts } = await untilReady(site, 'probe')
+    t.equal(await attempt(site, 'flood', 10), 'done')
+    for (const endMs = performance.now() + 12_000; performance.now() < endMs;) {
+      t.same(await others(), later)
+      t.match(await query(site, 'SELECT count(*) FROM load'), /\[/)
+    }
+    t.match((await readStatus(site)).services['probe'], { state: 'ready', restarts })
+    const log = must(
+      await site.orama('node', 'logs', '--node-ip', nodeIp, '--service', 'probe', '--lines', '1000'),
+    )
+    t.ok(log.includes('lines dropped: too many at once'))
+  })
+
+  await t.test('who does not heed SIGTERM is killed after its grace', async t => {
+    await setMode(site, 'deaf')
+    must(await command(site, 'restart', 'probe'))
+    await untilReady(site, 'probe')
+    must(await command(site, 'stop', 'probe'))
+    t.match((await readStatus(site)).services['probe'], { state: 'stopped', lastExit: 'signal 9' })
+    must(await command(site, 'start', 'probe'))
+    await untilReady(site, 'probe')
+    await setMode(site, 'good')
+    must(await command(site, 'restart', 'probe'))
+    await untilReady(site, 'probe')
+    t.same(await others(), later)
+  })
+
+  await t.test('who hangs is started again, and who never becomes ready too', async t => {
+    await setMode(site, 'hung')
+    const hung = await untilService(site, 'probe', ({ lastExit }) => lastExit?.startsWith('hung') === true)
+    t.match(hung.lastExit, 'hung: 3 probes failed; status 0')
+    const never = await untilService(site, 'probe', ({ lastExit }) => lastExit?.startsWith('not') === true)
+    t.match(never.lastExit, 'not ready after 15 s; status 0')
+    t.not((await readStatus(site)).state, 'ready')
+    t.same(await others(), later)
+    await untilService(site, 'probe', ({ pid }) => pid !== undefined)
+    await untilAnswers(() => setMode(site, 'good'))
+    await untilReady(site, 'probe')
+    t.equal((await readStatus(site)).state, 'ready')
+    t.same(await others(), later)
+  })
+})
+
+function command(site: Site, ...words: readonly string[]) {
+  return site.orama('node', 'command', '--node-ip', nodeIp, ...words)
+}
+
+function curl(site: Site, port: number): Promise<string> {
+  return site.network.exec('curl', ['-s', '-m', '5', `http://${nodeIp}:${port}/`])
+}
+
+async function countOf(site: Site, call: string): Promise<number> {
+  const { deniedLost = 0, services } = await readStatus(site)
+  return (services['probe']?.denied?.[call] ?? 0) + deniedLost
+}
+
+/** Between its start and its port a service refuses; between two lives too. */
+async function untilAnswers(ask: () => Promise<unknown>): Promise<void> {
+  for (const endMs = performance.now() + bootMs; ;)
+    try {
+      await ask()
+      return
+    } catch (cause) {
+      if (performance.now() > endMs) throw cause
+    }
+}

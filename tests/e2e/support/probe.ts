@@ -1,0 +1,18 @@
+import type { Site } from './node.ts'
+
+type Place = Pick<Site, 'network'>
+
+/** Has the hostile probe of a test image try something (services/probe/attempts.ts): 'done', an error's name, or what it saw. */
+export function attempt(site: Place, name: string, ...words: readonly (string | number)[]): Promise<string> {
+  return ask(site, `try/${name}?${words.map(word => `word=${encodeURIComponent(word)}`).join('&')}`)
+}
+
+/** Tells the probe how to behave; it keeps to it when it is started again. */
+export async function setMode(site: Place, mode: 'good' | 'mute' | 'hung' | 'deaf'): Promise<void> {
+  await ask(site, `mode/${mode}`)
+}
+
+function ask({ network }: Place, path: string): Promise<string> {
+  const flags = ['-s', '-S', '-m', '100', '-X', 'POST', `http://10.0.0.1:10190/${path}`]
+  return network.exec('curl', flags, { timeoutMs: 120_000 })
+}

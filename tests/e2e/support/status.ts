@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type ServiceStatus, type Status, statusSchema } from '../../../protocol/status.ts'
+import { bootMs, type Site } from './node.ts'
+import { nodeFile } from './wallet-file.ts'
+
+/** What the enrolled node says of itself to who has its token. */
+export async function readStatus(site: Site): Promise<Status> {
+  const { enrolled } = await nodeFile(site)
+  const flags = ['-sf', '-m', '30', '-K', '-', 'http://10.0.0.1:9998/v1/agent/status']
+  const text = await site.network.exec('curl', flags, {
+    input: `header = "Authorization: Bearer ${enrolled?.agentToken ?? ''}"\n`,
+  })
+  return statusSchema.parse(JSON.parse(text))
+}
+
+const askAgainMs = 200
+
+/** Waits until a service is ready, however slow the machine. */
+export function untilReady(site: Site, name: string): Promise<ServiceStatus> {
+  return untilService(site, name, ({ state }) => state === 'ready')
+}
+
+/** Asks for a service's status until it is as wanted. Throws, with the last answer, when that takes too long. */
+export async function untilService(
+  site: Site,
+  name: string,
+  wanted: (service: ServiceStatus) => boolean,
+): Promise<ServiceStatus> {
+  const endMs = performance.now() + bootMs
+  for (;;) {
+    const service = (await readStatus(site)).services[name]
+    if (service !== undefined && wanted(service)) return service
+    if (performance.now() > endMs)
+      throw new Error(`Cannot wait for '${name}' any longer: ${JSON.stringify(service)}`)
+    await sleep(askAgainMs)
+  }
+}
+
+/** Of all services but one: state, process, and how often it was started again. */
+export function lives({ services }: Status, except: string): unknown[] {
+  return Object.entries(services)
+    .filter(([name]) => name !== except)
+    .map(([name, { state, pid, restarts }]) => [name, state, pid, restarts])
+}
