@@ -21,8 +21,9 @@ export async function imageFigures(): Promise<Values> {
   const stem = join(projectRoot, 'dist', artefactName(release))
   const sizes = readSizes(await readFile(`${stem}.sizes`, 'utf8'))
   const qcow2_mib = (await stat(`${stem}.qcow2`)).size / 1024 / 1024
+  const all = process.env['SERVICES'] === undefined ? { image_services_mib: qcow2_mib } : {}
   const root = await rootFigures(`${stem}.img`, release.epochS)
-  return { ...cold, image_warm_s, qcow2_mib, uki_mib: sizes('uki'), ...root }
+  return { ...cold, image_warm_s, qcow2_mib, ...all, uki_mib: sizes('uki'), ...root }
 }
 
 async function buildCold(): Promise<number> {

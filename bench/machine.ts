@@ -5,6 +5,7 @@ import type { Machine } from '../qemu/machine.ts'
 import { workFolder } from '../qemu/folder.ts'
 import { testImage } from '../tests/e2e/support/image.ts'
 import { bootMs, enroll, makeSite, must, type Site } from '../tests/e2e/support/node.ts'
+import { readStatus } from '../tests/e2e/support/status.ts'
 import { median } from './median.ts'
 import { getText, readyAfterS } from './probe.ts'
 import { systemdReadyS } from './systemd.ts'
@@ -21,7 +22,9 @@ export async function machineFigures(): Promise<Values> {
   return { ready_s, ...node, boot_vs_systemd: ready_s / (await systemdReadyS(folder.path)) }
 }
 
-async function nodeFigures(): Promise<{ ready_s: number; agent_idle_mb: number; unlock_ms: number }> {
+type NodeFigures = Values & { readonly ready_s: number }
+
+async function nodeFigures(): Promise<NodeFigures> {
   await using stack = new AsyncDisposableStack()
   // What the end-to-end tests' support needs of a test: a name, and a place for what ends with it.
   const bench = {
@@ -34,8 +37,8 @@ async function nodeFigures(): Promise<{ ready_s: number; agent_idle_mb: number; 
   const site = await makeSite(bench, await testImage('ordinary'))
   const ready_s = await readyS(site)
   const machine = await site.boot({ cpus: 2 })
-  const agent_idle_mb = await idleMb(site, machine)
-  return { ready_s, agent_idle_mb, unlock_ms: await unlockMs(site, machine) }
+  const idle = await idleMb(site, machine)
+  return { ready_s, ...idle, ...(await unlockFigures(site, machine)) }
 }
 
 /**
@@ -52,7 +55,7 @@ async function readyS(site: Site): Promise<number> {
   return median(times)
 }
 
-async function idleMb(site: Site, machine: Machine): Promise<number> {
+async function idleMb(site: Site, machine: Machine): Promise<Values> {
   await enroll(site, machine)
   await machine.console.waitFor('STATE ready\n', bootMs)
   await pause(settleMs)
@@ -61,7 +64,9 @@ async function idleMb(site: Site, machine: Machine): Promise<number> {
   const text = await getText(site.network, url, { authorization: `Bearer ${enrolled.agentToken}` })
   const bytes = /^orama_agent_memory_bytes (\d+)$/m.exec(text)?.[1]
   if (bytes === undefined) throw new SyntaxError('Cannot find the memory of the agent in its metrics')
-  return Number(bytes) / 1e6
+  const { services } = await readStatus(site)
+  const kept = Object.values(services).reduce((sum, { memoryBytes = 0 }) => sum + memoryBytes, Number(bytes))
+  return { agent_idle_mb: Number(bytes) / 1e6, node_idle_mb: kept / 1e6 }
 }
 
 type NodeFile = {
@@ -75,7 +80,7 @@ async function readNodeFile(folder: string): Promise<NodeFile> {
   return JSON.parse(await readFile(join(folder, name), 'utf8')) as NodeFile
 }
 
-async function unlockMs(site: Site, machine: Machine): Promise<number> {
+async function unlockFigures(site: Site, machine: Machine): Promise<Values> {
   const next = machine.console.waitForBoot(machine.console.boots() + 1, bootMs)
   must(await site.orama('node', 'command', 'reboot', '--node-ip', site.port.address))
   await next
@@ -83,5 +88,7 @@ async function unlockMs(site: Site, machine: Machine): Promise<number> {
   must(await site.orama('node', 'unlock', '--genesis', '--node-ip', site.port.address))
   const line = /secret received to data mounted: (\d+) ms/
   const { groups } = await machine.console.waitFor(line, bootMs)
-  return Number(groups[0])
+  const mountedMs = performance.now()
+  await machine.console.waitFor('STATE ready\n', bootMs)
+  return { unlock_ms: Number(groups[0]), services_ready_s: (performance.now() - mountedMs) / 1000 }
 }
