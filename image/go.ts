@@ -1,6 +1,7 @@
 import { access, chmod, copyFile, cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
+import { accepted, parseJsonFile } from '../agent/services/json-file.ts'
 import { cached, hashOf } from './cache.ts'
 import { type DebianPackage, unpack } from './debian/packages.ts'
 import { step, tool } from './step.ts'
@@ -29,20 +30,7 @@ export type GoModule = z.infer<typeof moduleSchema>
 
 /** Reads a module.json. Throws SyntaxError that names the file and the first bad key. */
 export function parseModule(json: string, file: string): GoModule {
-  let value: unknown
-  try {
-    value = JSON.parse(json)
-  } catch (cause) {
-    throw new SyntaxError(`Cannot use '${file}': it is not JSON`, { cause })
-  }
-  const parsed = moduleSchema.safeParse(value)
-  if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  const keys = issue?.code === 'unrecognized_keys' ? issue.keys : []
-  const path = [...(issue?.path ?? []), ...keys.slice(0, 1)].map(String).join('.')
-  throw new SyntaxError(
-    `Cannot use '${file}': ${path === '' ? 'the whole' : path}: ${issue?.message ?? 'wrong'}`,
-  )
+  return accepted(moduleSchema.safeParse(parseJsonFile(json, file)), file)
 }
 
 export type Toolchain = { readonly go: string; readonly key: string }

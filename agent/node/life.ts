@@ -106,7 +106,7 @@ async function openData(node: Node, secret: Buffer, orderNumber: number): Promis
   try {
     checkUnchanged(record, node.record)
     const next = { ...record, revision: record.revision + 1, lastOrder: orderNumber }
-    node.record = (await updateRecord(world, volume, next)).record
+    node.record = await node.keepRecord(next)
   } catch (cause) {
     await abandon(world, volume)
     throw cause

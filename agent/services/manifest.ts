@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { accepted, parseJsonFile } from './json-file.ts'
 import { checkTemplates, listsSchema } from './templates.ts'
 
 /** Names become file names, cgroup names and container ids. */
@@ -106,14 +107,8 @@ export function parseManifest(
   templates: Readonly<Record<string, string>> = {},
 ): Manifest {
   if (json.length > manifestBytesMax) throw new SyntaxError(`Cannot use '${file}': ${json.length} characters`)
-  const parsed = manifestSchema.safeParse(withTemplates(parseJson(json, file), file, templates))
-  if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  const keys = issue?.code === 'unrecognized_keys' ? issue.keys : []
-  const path = [...(issue?.path ?? []), ...keys.slice(0, 1)].map(String).join('.')
-  throw new SyntaxError(
-    `Cannot use '${file}': ${path === '' ? 'the whole' : path}: ${issue?.message ?? 'wrong'}`,
-  )
+  const value = withTemplates(parseJsonFile(json, file), file, templates)
+  return accepted(manifestSchema.safeParse(value), file)
 }
 
 /** Checks what one manifest cannot know: unique names and UIDs, no port twice, `requires` known and without a circle. */
@@ -172,14 +167,6 @@ function checkPorts(manifest: PortsAndProbe, context: z.RefinementCtx): void {
 /** The TCP port that a probe calls. */
 export function probePort(probe: Probe): number {
   return 'http' in probe ? probe.http.port : probe.tcp.port
-}
-
-function parseJson(json: string, file: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch (cause) {
-    throw new SyntaxError(`Cannot use '${file}': it is not JSON`, { cause })
-  }
 }
 
 /**
