@@ -1,22 +1,14 @@
 import t from 'tap'
 import { describeServices } from '../../image/sbom.ts'
 import type { BuiltService } from '../../image/services.ts'
+import { sampleModule } from './sample-module.ts'
 
 const service: BuiltService = {
   name: 'one',
   uid: 1001,
   files: {},
   programs: ['/somewhere/of/this/machine/p'],
-  pin: {
-    module: 'example.org/p',
-    version: 'v1.0.0',
-    sum: `h1:${'A'.repeat(43)}=`,
-    package: '.',
-    program: 'p',
-    cgo: false,
-    tags: [],
-    license: { spdx: 'MIT', files: ['LICENSE'] },
-  },
+  pin: sampleModule,
   buildInfo: 'p: go1.26.1\n\tpath\texample.org/p\n\tdep\texample.org/q\tv1.2.3\th1:x=\n',
 }
 

@@ -2,6 +2,7 @@ import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { chooseServices, chosenNames } from '../../image/services.ts'
+import { sampleModule } from './sample-module.ts'
 
 const known = ['coredns', 'kubo', 'rqlite']
 
@@ -74,16 +75,6 @@ const manifest = {
   egress: [],
   capabilities: [],
 }
-const pin = {
-  module: 'example.org/p',
-  version: 'v1.0.0',
-  sum: `h1:${'A'.repeat(43)}=`,
-  package: '.',
-  program: 'p',
-  cgo: false,
-  tags: [],
-  license: { spdx: 'MIT', files: ['LICENSE'] },
-}
 
 type Change = { readonly manifest?: object; readonly pin?: object }
 
@@ -99,10 +90,13 @@ function twoServices({ manifest: more = {}, pin: pinned = {} }: Change) {
     ...more,
   }
   return {
-    a: { 'service.json': JSON.stringify({ ...manifest, name: 'a' }), 'module.json': JSON.stringify(pin) },
+    a: {
+      'service.json': JSON.stringify({ ...manifest, name: 'a' }),
+      'module.json': JSON.stringify(sampleModule),
+    },
     b: {
       'service.json': JSON.stringify(b),
-      'module.json': JSON.stringify({ ...pin, program: 'q', ...pinned }),
+      'module.json': JSON.stringify({ ...sampleModule, program: 'q', ...pinned }),
     },
   }
 }

@@ -1,0 +1,13 @@
+import type { GoModule } from '../../image/go.ts'
+
+/** The pin of a service whose program nobody builds. */
+export const sampleModule: GoModule = {
+  module: 'example.org/p',
+  version: 'v1.0.0',
+  sum: `h1:${'A'.repeat(43)}=`,
+  package: '.',
+  program: 'p',
+  cgo: false,
+  tags: [],
+  license: { spdx: 'MIT', files: ['LICENSE'] },
+}
