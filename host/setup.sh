@@ -40,6 +40,8 @@ if [ -n "$missing" ]; then
   fi
 fi
 
+[ "${1:-}" = --check ] && exit 0
+
 # npm's own copy of the lock file says what is installed.
 if ! cmp -s package-lock.json node_modules/.oramaos-lock; then
   echo 'setup: npm packages' >&2
