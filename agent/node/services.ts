@@ -10,6 +10,7 @@ import type { Manifest } from '../services/manifest.ts'
 import { type SeccompSwitch, seccompSwitch } from '../services/seccomp-switch.ts'
 import { createSupervisor, type Supervisor } from '../services/supervisor.ts'
 import { auditWorld, serviceWorld } from '../services/world.ts'
+import { deviceNumber } from '../system/device.ts'
 import { wantedFault } from '../system/faults.ts'
 import { launch } from '../system/launch.ts'
 import { bootTimeMs } from '../system/libc.ts'
@@ -58,6 +59,7 @@ export function startServices(
         withServiceFacts(name, { record: of.record, clusterSecret, nameservers: nameservers(machine) }, use),
       ),
     seccompModeOf: name => modes.get(name) ?? 'enforce',
+    dataDevice: () => deviceNumber(device),
     setQuota: (uid, quota) => {
       setUserQuota(device, uid, quota)
     },

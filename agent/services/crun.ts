@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SeccompMode } from '../../protocol/requests.ts'
+import type { DeviceNumber } from '../system/device.ts'
 import type { Launch } from '../system/launch.ts'
 import { mount, mountFlags } from '../system/libc.ts'
 import type { UserQuota } from '../system/quota.ts'
@@ -29,6 +30,8 @@ export type SandboxMachine = {
   readonly dataFolder: string
   readonly logOf: (name: string) => ServiceLog
   readonly seccompModeOf: (name: string) => SeccompMode
+  /** The block device under `dataFolder`, as it is when a service starts. */
+  readonly dataDevice: () => DeviceNumber
   /** Limits what the user may keep on the data partition. */
   readonly setQuota: (uid: number, quota: UserQuota) => void
   /** Lends what a service's templates are filled from, as it is at this start; the secrets are wiped afterwards. */
@@ -144,19 +147,11 @@ async function prepare(machine: SandboxMachine, manifest: Manifest): Promise<str
     await renderFiles(manifest, configFolder, template => fillSecret(template, visible, secrets))
     return visible
   })
-  const config = sandboxConfig(
-    withoutIoWeight(manifest),
-    { root: join(machine.runFolder, 'root'), dataDir, configFolder, seccomp: machine.seccompModeOf(name) },
-    values,
-  )
+  const root = join(machine.runFolder, 'root')
+  const places = { root, dataDir, configFolder, dataDevice: machine.dataDevice() }
+  const config = sandboxConfig(manifest, { ...places, seccomp: machine.seccompModeOf(name) }, values)
   await writeFile(join(bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 })
   return bundle
-}
-
-/** crun does not start a service whose weight the kernel cannot take. */
-function withoutIoWeight(manifest: Manifest): Manifest {
-  if (existsSync('/sys/fs/cgroup/io.cost.qos')) return manifest
-  return { ...manifest, limits: { ...manifest.limits, ioWeight: undefined } }
 }
 
 async function renderFiles(

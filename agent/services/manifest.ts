@@ -60,8 +60,11 @@ const manifestSchema = z
       /** What it may keep in its data folder, by user quota. */
       diskMib: z.int().min(1).max(1_048_576).default(4096),
       diskFiles: z.int().min(1).max(16_777_216).default(65_536),
-      /** cgroup v2 io.weight; only on kernels that have it. */
-      ioWeight: z.int().min(1).max(10_000).optional(),
+      /** What it may move to and from the data partition each second. */
+      readMibS: z.int().min(1).max(65_536).default(512),
+      writeMibS: z.int().min(1).max(65_536).default(256),
+      /** Reads, and writes as well, each second. */
+      diskOps: z.int().min(1).max(1_000_000).default(20_000),
     }),
     /** System calls beyond the base list of seccomp.ts. */
     syscalls: z.array(z.string().regex(/^[a-z0-9_]{1,40}$/)).max(64),

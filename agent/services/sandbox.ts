@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { SeccompMode } from '../../protocol/requests.ts'
+import type { DeviceNumber } from '../system/device.ts'
 import type { Manifest } from './manifest.ts'
 import { seccompProfile, type SeccompProfile } from './seccomp.ts'
 import { fill } from './templates.ts'
@@ -12,6 +13,8 @@ export type SandboxPlaces = {
   readonly dataDir: string
   /** The rendered files; seen as /run/config. */
   readonly configFolder: string
+  /** The block device that the data folder lies on. */
+  readonly dataDevice: DeviceNumber
   /** Default: enforce. */
   readonly seccomp?: SeccompMode
 }
@@ -59,7 +62,7 @@ export function sandboxConfig(
     linux: {
       cgroupsPath: cgroupOf(manifest.name),
       namespaces: ['mount', 'pid', 'ipc', 'uts', 'cgroup'].map(type => ({ type })),
-      resources: resourcesOf(manifest),
+      resources: resourcesOf(manifest, places.dataDevice),
       seccomp: seccompProfile(manifest.syscalls, places.seccomp ?? 'enforce'),
       rootfsPropagation: 'private',
       maskedPaths: [
@@ -147,12 +150,17 @@ function bind(source: string, destination: string, mode: 'ro' | 'rw'): OciMount 
 }
 
 /** Memory without swap needs no line: the kernel has no swap. Devices need no rules: without mknod there are six. */
-function resourcesOf({ limits }: Manifest) {
+function resourcesOf({ limits }: Manifest, device: DeviceNumber) {
   return {
     memory: { limit: limits.memoryMib * mebibyte },
     cpu: { period: cpuPeriodUs, quota: Math.round(limits.cpus * cpuPeriodUs) },
     pids: { limit: limits.pids },
-    ...(limits.ioWeight === undefined ? {} : { unified: { 'io.weight': `default ${limits.ioWeight}` } }),
+    blockIO: {
+      throttleReadBpsDevice: [{ ...device, rate: limits.readMibS * mebibyte }],
+      throttleWriteBpsDevice: [{ ...device, rate: limits.writeMibS * mebibyte }],
+      throttleReadIOPSDevice: [{ ...device, rate: limits.diskOps }],
+      throttleWriteIOPSDevice: [{ ...device, rate: limits.diskOps }],
+    },
   }
 }
 

@@ -52,6 +52,7 @@ export const attempts: Readonly<Record<string, Attempt>> = {
   memory: fillMemory,
   blocks: fillBlocks,
   inodes: fillInodes,
+  pace: writeAtPace,
   empty: async () => {
     await rm(rubbish, { recursive: true, force: true })
     return done
@@ -156,6 +157,19 @@ async function fillBlocks(): Promise<string> {
     await file.datasync()
   }
   return done
+}
+
+/** For how many milliseconds it wrote so many MiB, each of them to the disk. */
+async function writeAtPace(mebibytes = ''): Promise<string> {
+  await mkdir(rubbish, { recursive: true })
+  await using file = await open(`${rubbish}/paced`, 'w')
+  const bytes = Buffer.alloc(mebibyte, 1)
+  const startMs = performance.now()
+  for (let written = 0; written < Number(mebibytes); written += 1) {
+    await file.writeFile(bytes)
+    await file.datasync()
+  }
+  return String(Math.round(performance.now() - startMs))
 }
 
 async function fillInodes(): Promise<string> {

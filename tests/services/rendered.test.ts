@@ -33,7 +33,8 @@ async function rendered(name: string, { peers, nameservers }: Situation) {
       file,
       fillSecret(text, values, facts.secrets).toString(),
     ])
-    const { process } = sandboxConfig(manifest, { root: '/r', dataDir, configFolder: '/c' }, values)
+    const places = { root: '/r', dataDir, configFolder: '/c', dataDevice: { major: 253, minor: 1 } }
+    const { process } = sandboxConfig(manifest, places, values)
     return {
       files: Object.fromEntries(texts) as Record<string, string>,
       args: process.args.slice(1),

@@ -30,6 +30,7 @@ function setUp(t: Test, changes: Partial<SandboxMachine> = {}, pid = '123\n') {
     dataFolder: `${folder}/data`,
     logOf: () => log,
     seccompModeOf: () => 'enforce',
+    dataDevice: () => ({ major: 253, minor: 1 }),
     setQuota: (uid, { mebibytes, files }) => did.push(`quota ${uid}: ${mebibytes} MiB, ${files} files`),
     withFacts: (_, use) => use(facts),
     ...changes,

@@ -7,6 +7,7 @@ const places = {
   root: '/run/orama/root',
   dataDir: '/opt/orama/.orama/data/one',
   configFolder: '/run/orama/one/config',
+  dataDevice: { major: 253, minor: 1 },
 }
 const values = {
   nodeId: 'n1',
@@ -48,13 +49,14 @@ t.test('limits become cgroup values', async t =>
     memory: { limit: 67_108_864 },
     cpu: { period: 100_000, quota: 50_000 },
     pids: { limit: 16 },
+    blockIO: {
+      throttleReadBpsDevice: [{ major: 253, minor: 1, rate: 536_870_912 }],
+      throttleWriteBpsDevice: [{ major: 253, minor: 1, rate: 268_435_456 }],
+      throttleReadIOPSDevice: [{ major: 253, minor: 1, rate: 20_000 }],
+      throttleWriteIOPSDevice: [{ major: 253, minor: 1, rate: 20_000 }],
+    },
   }),
 )
-
-t.test('the I/O weight is set where it is given', async t => {
-  const weighed = sandboxConfig({ ...one, limits: { ...one.limits, ioWeight: 50 } }, places, values)
-  t.match(weighed.linux['resources'], { unified: { 'io.weight': 'default 50' } })
-})
 
 t.test('one folder is writable, the root is not', async t => {
   t.same(config.root, { path: '/run/orama/root', readonly: true })

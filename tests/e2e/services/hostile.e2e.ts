@@ -113,6 +113,12 @@ t.test('services that are killed, and one that is hostile', async t => {
       t.same(await others(), before)
     })
 
+  await t.test('who writes 16 MiB at 4 MiB a second takes at least 3 seconds on any machine', async t => {
+    t.ok(Number(await attempt(site, 'pace', 16)) >= 3000)
+    t.equal(await attempt(site, 'empty'), 'done')
+    t.same(await others(), before)
+  })
+
   await t.test(
     "who listens on another's port while that restarts is not reached, and told no password",
     async t => {
