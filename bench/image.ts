@@ -2,12 +2,11 @@ import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { cacheRoot } from '../image/cache.ts'
-import { artefactName, thisRelease } from '../image/release.ts'
 import { loader } from '../image/rootfs/contents.ts'
 import { makeSlot } from '../image/rootfs/squashfs.ts'
 import { tool } from '../image/step.ts'
 import { walk } from '../image/walk.ts'
-import { readSizes, slotOffset } from './artefacts.ts'
+import { builtStem, readSizes, unpackRoot } from './artefacts.ts'
 import type { Values } from './table.ts'
 
 const projectRoot = join(import.meta.dirname, '..')
@@ -17,8 +16,7 @@ export async function imageFigures(): Promise<Values> {
   const cold = process.env['COLD'] === '1' ? { image_cold_s: await buildCold() } : {}
   await timeBuild({}) // brings the cache up to date
   const image_warm_s = await timeBuild({})
-  const release = await thisRelease(process.env)
-  const stem = join(projectRoot, 'dist', artefactName(release))
+  const { stem, release } = await builtStem()
   const sizes = readSizes(await readFile(`${stem}.sizes`, 'utf8'))
   const qcow2_mib = (await stat(`${stem}.qcow2`)).size / 1024 / 1024
   const all = process.env['SERVICES'] === undefined ? { image_services_mib: qcow2_mib } : {}
@@ -60,8 +58,7 @@ async function rootFigures(image: string, epochS: number): Promise<Values> {
   const folder = await scratchFolder()
   try {
     const tree = join(folder, 'tree')
-    const offset = String(await slotOffset(image))
-    await tool('unsquashfs', ['-no-progress', '-no-xattrs', '-offset', offset, '-dest', tree, image])
+    await unpackRoot(image, tree)
     for (const path of await serviceFiles(tree)) await rm(join(tree, path), { recursive: true })
     const slot = await makeSlot(tree, join(folder, 'slot.img'), epochS)
     return { rootfs_mib: slot.bytes / 1024 / 1024, executables: await countExecutables(tree) }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { probeAcceleration } from '../qemu/acceleration.ts'
 import { imageFigures } from './image.ts'
 import { machineFigures } from './machine.ts'
+import { sandboxFigures } from './sandbox.ts'
 import { asJson, asTable, type Values, withTable } from './table.ts'
 
 /**
@@ -15,6 +16,7 @@ const projectRoot = join(import.meta.dirname, '..')
 const groups: Readonly<Record<string, () => Promise<Values>>> = {
   image: imageFigures,
   machine: machineFigures,
+  sandbox: sandboxFigures,
 }
 
 async function main(wanted: readonly string[]): Promise<void> {

@@ -1,10 +1,8 @@
 import { join } from 'node:path'
-import { openApt } from '../image/debian/apt.ts'
-import { download } from '../image/debian/packages.ts'
-import { buildKernel } from '../image/kernel/build.ts'
 import { makeOverlay } from '../qemu/disk.ts'
 import { startMachine } from '../qemu/machine.ts'
 import { makeDebianDisk } from './debian.ts'
+import { imageKernel } from './kernel.ts'
 import { median } from './median.ts'
 
 const boots = 3
@@ -18,9 +16,7 @@ const commandLine = [
 
 /** Seconds from kernel start until systemd has reached multi-user.target, on our kernel: the median of three boots. */
 export async function systemdReadyS(folder: string): Promise<number> {
-  const [source] = await download(await openApt(), ['linux-source-6.12'])
-  if (source === undefined) throw new Error('Cannot find linux-source-6.12 in the package index')
-  const kernel = { image: (await buildKernel(source)).bzImage, commandLine }
+  const kernel = { image: await imageKernel(), commandLine }
   const base = { file: await makeDebianDisk(folder), format: 'raw' } as const
   const times: number[] = []
   for (let boot = 1; boot <= boots; boot++) {

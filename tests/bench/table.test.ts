@@ -3,6 +3,7 @@ import t from 'tap'
 import { readSizes, slotOffset } from '../../bench/artefacts.ts'
 import { accounts } from '../../bench/debian.ts'
 import { median } from '../../bench/median.ts'
+import { readFigures } from '../../bench/sandbox.ts'
 import { startupS } from '../../bench/systemd.ts'
 import { asJson, asTable, withTable } from '../../bench/table.ts'
 
@@ -25,6 +26,21 @@ t.test('asTable() says which goal was missed, and only that', async t => {
     lines.find(line => line.includes('executables')),
     /missed/,
   )
+})
+
+for (const [value, missed] of [
+  [0.94, true],
+  [0.95, false],
+  [1.2, false],
+] as const)
+  t.test(`a goal can be the least that is wanted: ${value}`, async t => {
+    t.match(asTable({ rqlite_sandbox_ratio: value }), /≥ 0\.95/)
+    t.equal(/missed/.test(asTable({ rqlite_sandbox_ratio: value })), missed)
+  })
+
+t.test('a machine that could not measure is an error with its reason', async t => {
+  t.same(readFigures('{"sandbox_start_ratio":1.1}'), { sandbox_start_ratio: 1.1 })
+  t.throws(() => readFigures('failed: no rqlite'), { message: /no rqlite/ })
 })
 
 const marks = '# Page\n\n<!-- bench: begin -->\n\nold\n\n<!-- bench: end -->\nend\n'

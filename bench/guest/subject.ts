@@ -1,0 +1,91 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { withServiceFacts } from '../../agent/node/service-facts.ts'
+import { dataFolder } from '../../agent/node/volume.ts'
+import { type Crun, crun } from '../../agent/services/crun.ts'
+import { openServiceLog } from '../../agent/services/logs.ts'
+import type { Manifest } from '../../agent/services/manifest.ts'
+import { probeService } from '../../agent/services/probe.ts'
+import type { OciConfig } from '../../agent/services/sandbox.ts'
+import type { Reaper } from '../../agent/system/children.ts'
+import { deviceNumber } from '../../agent/system/device.ts'
+import { launch } from '../../agent/system/launch.ts'
+import { setUserQuota } from '../../agent/system/quota.ts'
+import { run } from '../../agent/system/run.ts'
+import { storeFolder, withClusterSecret } from '../../agent/unlock/record-store.ts'
+import { servicePassword } from '../../protocol/cluster-secret.ts'
+
+export const runFolder = '/run/orama'
+/** The whole disk of a measuring machine is one ext4, its root. */
+const device = '/dev/vda'
+const readyMsMax = 60_000
+
+/** The service that is measured, with the sandboxes of the agent. */
+export type Subject = {
+  readonly manifest: Manifest
+  readonly crun: Crun
+  /** Folder with the config.json of the last start. */
+  readonly bundle: string
+  readonly reaper: Reaper
+  readonly address: string
+  readonly password: string
+}
+
+const address = '127.0.0.1'
+/** A node without peers, whose WireGuard address is loopback. */
+const record = {
+  nodeId: 'n1',
+  cluster: 'c1',
+  wireguard: { privateKey: '', listenPort: 51_820, address, prefix: 24, peers: [] },
+}
+
+export async function subjectOf(manifest: Manifest, reaper: Reaper): Promise<Subject> {
+  const log = openServiceLog(join(dataFolder, 'logs', `${manifest.name}.log`))
+  const sandboxes = crun({
+    run,
+    launch,
+    runFolder,
+    dataFolder,
+    logOf: () => log,
+    seccompModeOf: () => 'enforce',
+    dataDevice: () => deviceNumber(device),
+    setQuota: (uid, quota) => {
+      setUserQuota(device, uid, quota)
+    },
+    withFacts: (name, use) =>
+      withClusterSecret(storeFolder(dataFolder), clusterSecret =>
+        withServiceFacts(name, { record, clusterSecret, nameservers: [] }, use),
+      ),
+  })
+  const bundle = join(runFolder, 'bundles', manifest.name)
+  const password = await withClusterSecret(storeFolder(dataFolder), secret =>
+    Promise.resolve(servicePassword(secret, manifest.name)),
+  )
+  return { manifest, crun: sandboxes, bundle, reaper, address, password }
+}
+
+/** What the last start's config.json says of the process. */
+export async function readProcess({ bundle }: Subject): Promise<OciConfig['process']> {
+  const config = JSON.parse(await readFile(join(bundle, 'config.json'), 'utf8')) as OciConfig
+  return config.process
+}
+
+/** Kills a sandbox of the agent and takes it away. */
+export async function endSandbox({ manifest, crun: sandboxes, reaper }: Subject, pid: number): Promise<void> {
+  await sandboxes.kill(manifest.name, 'KILL')
+  await reaper.exitOf(pid)
+  await sandboxes.remove(manifest.name)
+}
+
+/** Throws where the service does not become ready. */
+export async function untilReady({ manifest }: Subject): Promise<void> {
+  const endMs = performance.now() + readyMsMax
+  while (!(await probeService(manifest, address)))
+    if (performance.now() > endMs) throw new Error(`Cannot measure: ${manifest.name} does not become ready`)
+}
+
+/** Reads output to its end: else the service would wait for a reader. */
+export async function drain(stream: AsyncIterable<Uint8Array>): Promise<void> {
+  const parts = stream[Symbol.asyncIterator]()
+  while ((await parts.next()).done !== true);
+}
