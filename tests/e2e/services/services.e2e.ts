@@ -2,6 +2,7 @@ import t from 'tap'
 import { lookUp } from '../support/coredns.ts'
 import { testImage } from '../support/image.ts'
 import { addFile, catFile, statusWithout } from '../support/kubo.ts'
+import { startLoad } from '../support/load.ts'
 import { bootMs, enroll, makeSite, must, type Site } from '../support/node.ts'
 import { answers, getKey, putKey } from '../support/olric.ts'
 import { query } from '../support/rqlite.ts'
@@ -81,6 +82,28 @@ t.test('the four services of a node', async t => {
     t.equal((await untilReady(site, 'rqlite')).seccomp, 'enforce')
   })
 
+  for (const mode of ['audit', 'enforce'] as const)
+    await t.test(
+      `under load, started and stopped, no service calls what its list lacks: ${mode}`,
+      async t => {
+        for (const name of names) {
+          must(await command(site, 'seccomp', name, '--mode', mode))
+          await untilReady(site, name)
+        }
+        await query(site, 'CREATE TABLE IF NOT EXISTS load (number INTEGER)')
+        const load = await startLoad(site, `${nodeId}.node.${cluster}`)
+        await load.until(loadEach)
+        const done = await load.stop()
+        for (const name of names) must(await command(site, 'restart', name))
+        for (const name of names) await untilReady(site, name)
+        const { services, deniedLost } = await readStatus(site)
+        for (const name of names) t.match(services[name], { seccomp: mode })
+        t.same(Object.fromEntries(names.map(name => [name, services[name]?.denied])), deniedInUse)
+        t.equal(deniedLost, 0)
+        t.comment(JSON.stringify(done))
+      },
+    )
+
   await t.test('after a reboot what is kept is there, and all are used again', async t => {
     must(await command(site, 'seccomp', 'olric', '--mode', 'audit'))
     const boots = machine.console.boots()
@@ -101,6 +124,12 @@ t.test('the four services of a node', async t => {
     for (const name of names) t.match(services[name], { ...describedService, seccomp: 'enforce' }, name)
   })
 })
+
+/** How many requests each service answers before a list counts as tried. */
+const loadEach = 50
+
+/** What the services try and can do without, since the agent started. */
+const deniedInUse = { coredns: {}, kubo: {}, olric: {}, rqlite: {} }
 
 /** Every field that a service which has been ready from its first start on has. */
 const describedService = {
