@@ -14,7 +14,7 @@ import { assembleTree } from './rootfs/assemble.ts'
 import { executables, otherPackages } from './rootfs/contents.ts'
 import { breaches } from './rootfs/contract.ts'
 import { makeSlot } from './rootfs/squashfs.ts'
-import { describeServices } from './sbom.ts'
+import { describeLicenses, describeServices } from './sbom.ts'
 import { buildServices, type BuiltService, chooseServices } from './services.ts'
 import { step, tool } from './step.ts'
 
@@ -164,6 +164,7 @@ async function describeImage(parts: Parts, made: Made): Promise<void> {
   const list = parts.packages.map(p => `${p.name} ${p.version} ${p.sha256}\n`)
   await writeFile(join(made.out, `${name}.packages`), list.join(''))
   await writeFile(join(made.out, `${name}.services`), describeServices(parts.services))
+  await writeFile(join(made.out, `${name}.licenses`), describeLicenses(parts.services))
   const mib = async (path: string) => ((await stat(path)).size / 1024 / 1024).toFixed(2)
   const sizes = {
     qcow2: await mib(join(made.out, `${name}.qcow2`)),

@@ -106,7 +106,8 @@ async function buildInfo(target: string, toolchain: Toolchain): Promise<string> 
   return text.replace(target, target.replace(/.*\//, ''))
 }
 
-function goEnvironment(toolchain: Toolchain, pin: GoModule): Record<string, string> {
+/** Where Go finds itself, and nothing of the host's settings. */
+export function goEnvironment(toolchain: Toolchain, pin: GoModule): Record<string, string> {
   return {
     GOROOT: join(toolchain.go, '../..'),
     GOTOOLCHAIN: 'local',

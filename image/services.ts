@@ -5,7 +5,16 @@ import { checkManifests } from '../agent/services/manifest.ts'
 import { exists } from './cache.ts'
 import type { Apt } from './debian/apt.ts'
 import { download } from './debian/packages.ts'
-import { besideProgram, buildModule, type GoModule, goToolchain, parseModule, type Toolchain } from './go.ts'
+import {
+  besideProgram,
+  buildModule,
+  goEnvironment,
+  type GoModule,
+  goToolchain,
+  parseModule,
+  type Toolchain,
+} from './go.ts'
+import { findLicenses, type ModuleLicense } from './licenses.ts'
 import type { ServiceFiles } from './rootfs/assemble.ts'
 import { runtime, testServices } from './rootfs/contents.ts'
 
@@ -23,6 +32,8 @@ export type BuiltService = ServiceFiles & {
   readonly pin: GoModule | undefined
   /** `go version -m` of the program; empty without one of its own. */
   readonly buildInfo: string
+  /** Of the modules in the program. */
+  readonly licenses: readonly ModuleLicense[]
 }
 
 /**
@@ -78,11 +89,13 @@ export async function buildServices(apt: Apt, chosen: readonly ChosenService[]):
 async function programOf(
   pin: GoModule | undefined,
   toolchain: Toolchain,
-): Promise<Pick<BuiltService, 'programs' | 'buildInfo'>> {
-  if (pin === undefined) return { programs: [], buildInfo: '' }
+): Promise<Pick<BuiltService, 'programs' | 'buildInfo' | 'licenses'>> {
+  if (pin === undefined) return { programs: [], buildInfo: '', licenses: [] }
   const made = await buildModule(pin, toolchain)
   const buildInfo = await readFile(join(made, besideProgram.buildInfo), 'utf8')
-  return { programs: [join(made, pin.program)], buildInfo }
+  const from = { go: toolchain.go, env: goEnvironment(toolchain, pin) }
+  const licenses = await findLicenses(pin.program, buildInfo, from)
+  return { programs: [join(made, pin.program)], buildInfo, licenses }
 }
 
 async function serviceNames(folder: string): Promise<string[]> {

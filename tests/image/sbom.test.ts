@@ -1,5 +1,5 @@
 import t from 'tap'
-import { describeServices } from '../../image/sbom.ts'
+import { describeLicenses, describeServices } from '../../image/sbom.ts'
 import type { BuiltService } from '../../image/services.ts'
 import { sampleModule } from './sample-module.ts'
 
@@ -10,6 +10,7 @@ const service: BuiltService = {
   programs: ['/somewhere/of/this/machine/p'],
   pin: sampleModule,
   buildInfo: 'p: go1.26.1\n\tpath\texample.org/p\n\tdep\texample.org/q\tv1.2.3\th1:x=\n',
+  licenses: [{ module: 'example.org/q', version: 'v1.2.3', spdx: 'MIT', texts: { LICENSE: 'free\r\n' } }],
 }
 
 t.test('describeServices() has a paragraph a service, with what its program is made of', async t =>
@@ -25,6 +26,8 @@ Build-Info:
 \tp: go1.26.1
 \t\tpath\texample.org/p
 \t\tdep\texample.org/q\tv1.2.3\th1:x=
+Licenses:
+\texample.org/q v1.2.3 MIT
 
 Service: two
 Module: example.org/p
@@ -34,6 +37,8 @@ License: MIT
 Program: p
 Build-Info:
 \tp: go1.26.1
+Licenses:
+\texample.org/q v1.2.3 MIT
 `,
   ),
 )
@@ -46,7 +51,15 @@ t.test('describeServices() is empty for none', async t => t.equal(describeServic
 
 t.test('describeServices() says of a service without a module that the runtime runs it', async t =>
   t.equal(
-    describeServices([{ ...service, programs: [], pin: undefined, buildInfo: '' }]),
+    describeServices([{ ...service, programs: [], pin: undefined, buildInfo: '', licenses: [] }]),
     'Service: one\nProgram: node\n',
   ),
 )
+
+t.test('describeLicenses() has each text once, below all who have it', async t => {
+  const other = { module: 'example.org/a', version: 'v1.0.0', spdx: 'MIT', texts: { COPYING: 'free\n' } }
+  t.equal(
+    describeLicenses([service, { ...service, name: 'two', licenses: [other, ...service.licenses] }]),
+    'example.org/a v1.0.0 COPYING\nexample.org/q v1.2.3 LICENSE\n\nfree\n',
+  )
+})
