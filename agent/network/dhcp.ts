@@ -1,3 +1,4 @@
+import { isAborted } from '../system/abort.ts'
 import type { Run } from '../system/run.ts'
 import { applyAddress, type LinkAddress, removeAddress, writeResolvConf } from './address.ts'
 import {
@@ -251,9 +252,4 @@ function complain(world: DhcpWorld) {
   return (cause: unknown) => {
     world.log(`dhcp: ${String(cause)}`)
   }
-}
-
-// A function, because the compiler believes that a property it has read stays as it is.
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted
 }

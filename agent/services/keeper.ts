@@ -1,3 +1,4 @@
+import { isAborted } from '../system/abort.ts'
 import type { ExitStatus } from '../system/libc.ts'
 import { describe } from '../system/log.ts'
 import type { Manifest } from './manifest.ts'
@@ -246,9 +247,4 @@ async function endsWithin(world: KeeperWorld, exit: Promise<unknown>, blow: Blow
 
 function describeExit({ status, signal }: ExitStatus): string {
   return signal === null ? `status ${String(status)}` : `signal ${signal}`
-}
-
-// A function, because the compiler believes that a property it has read stays as it is.
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted
 }
