@@ -29,10 +29,10 @@ const carrierTries = 50
 const carrierPauseMs = 200
 
 /**
- * Brings up lo and every Ethernet interface, waits until one has a carrier, at most 10 s, and returns those
- * that have. Throws Error where the machine has no Ethernet interface at all.
+ * Brings up lo and every Ethernet interface, waits until one has a carrier, at most 10 s, and returns all of them,
+ * also those without. Throws Error where the machine has no Ethernet interface at all.
  */
-export async function bringUpLinks(world: LinkWorld): Promise<Link[]> {
+export async function bringUpLinks(world: LinkWorld): Promise<readonly Link[]> {
   const links = await world.list()
   await ip(
     world.run,
@@ -40,11 +40,11 @@ export async function bringUpLinks(world: LinkWorld): Promise<Link[]> {
   )
   if (links.length === 0) throw new Error('Cannot find an Ethernet interface')
   for (let attempt = 0; attempt < carrierTries; attempt++) {
-    const ready = (await world.list()).filter(link => link.carrier)
-    if (ready.length > 0) return ready
+    const seen = await world.list()
+    if (seen.some(link => link.carrier)) return seen
     await world.sleep(carrierPauseMs)
   }
-  return []
+  return world.list()
 }
 
 /** The real machine. */
@@ -72,7 +72,10 @@ async function readLink(folder: string, name: string): Promise<Link | undefined>
   return { name, mac: await field('address'), carrier: carrier === '1' }
 }
 
-/** Gives the operator's static address. Throws RangeError where the file names a link that is not there. */
+/**
+ * Gives the operator's static address. The link needs no carrier: the kernel keeps the address until it has one.
+ * Throws RangeError where the file names a link that is not there.
+ */
 export async function applyStaticNetwork(
   network: StaticNetwork,
   links: readonly Link[],

@@ -35,8 +35,8 @@ t.test('listLinks() finds Ethernet interfaces of devices, and no others', async 
   )
 })
 
-/** Links whose carrier comes at the n-th look. */
-function fakeWorld(links: readonly Link[], carrierAt = Infinity) {
+/** Links whose carrier comes after so many looks, by name; without a number never. */
+function fakeWorld(links: readonly Link[], carrierAfter: Readonly<Record<string, number>> = {}) {
   const commands: string[] = []
   let looks = 0
   let sleptMs = 0
@@ -45,14 +45,17 @@ function fakeWorld(links: readonly Link[], carrierAt = Infinity) {
       commands.push(...commandsOf(program, args, options))
       return ''
     },
-    list: async () => links.map(link => ({ ...link, carrier: ++looks > carrierAt })),
+    list: async () => {
+      looks++
+      return links.map(link => ({ ...link, carrier: looks > (carrierAfter[link.name] ?? Infinity) }))
+    },
     sleep: async ms => (sleptMs += ms),
   }
   return { world, commands, slept: () => sleptMs }
 }
 
 t.test('bringUpLinks() waits for the first carrier', async t => {
-  const { world, commands, slept } = fakeWorld([eth0], 5)
+  const { world, commands, slept } = fakeWorld([eth0], { eth0: 5 })
   t.same(await bringUpLinks(world), [{ ...eth0, carrier: true }])
   t.same(commands, ['ip link set lo up', 'ip link set eth0 up'])
   t.equal(slept(), 800)
@@ -60,9 +63,19 @@ t.test('bringUpLinks() waits for the first carrier', async t => {
 
 t.test('bringUpLinks() gives up waiting after 10 s', async t => {
   const { world, slept } = fakeWorld([eth0])
-  t.same(await bringUpLinks(world), [])
+  t.same(await bringUpLinks(world), [eth0])
   t.equal(slept(), 10_000)
 })
+
+const later = [
+  ['no interface has a carrier yet', [eth0], {}],
+  ['another interface has its carrier first', [eth0, eth1], { eth1: 1 }],
+] as const
+for (const [why, links, carrierAfter] of later)
+  t.test(`a static address is not lost where ${why}`, async t => {
+    const { world } = fakeWorld(links, carrierAfter)
+    t.equal(planStatic({ ...network, interface: 'eth0' }, await bringUpLinks(world)).link, 'eth0')
+  })
 
 t.test('bringUpLinks() says when there is no interface', async t =>
   t.rejects(bringUpLinks(fakeWorld([]).world), { message: 'Cannot find an Ethernet interface' }),
