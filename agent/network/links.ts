@@ -1,8 +1,10 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isAborted } from '../system/abort.ts'
+import { tolerate } from '../system/log.ts'
 import type { Run } from '../system/run.ts'
-import { applyAddress, type LinkAddress, writeResolvConf } from './address.ts'
+import { applyAddress, type LinkAddress, removeAddress, writeResolvConf } from './address.ts'
 import { ip } from './ip.ts'
 import { isHostAddress, networkOf } from './ipv4.ts'
 
@@ -15,7 +17,7 @@ export type StaticNetwork = {
   readonly address: string
   readonly gateway: string
   readonly dns: readonly string[]
-  /** Name or hardware address; without it, the first link with a carrier. */
+  /** Name or hardware address; without it, the first link that gets a carrier. */
   readonly interface?: string | undefined
 }
 
@@ -27,6 +29,7 @@ export type LinkWorld = {
 
 const carrierTries = 50
 const carrierPauseMs = 200
+const followPauseMs = 1_000
 
 /**
  * Brings up lo and every Ethernet interface, waits until one has a carrier, at most 10 s, and returns all of them,
@@ -102,4 +105,28 @@ export function planStatic(network: StaticNetwork, links: readonly Link[]): Link
       : links.find(l => l.name === named || l.mac === named.toLowerCase())
   if (link === undefined) throw new RangeError(`Cannot find interface '${named ?? 'with a carrier'}'`)
   return { link: link.name, address, prefix, gateway: network.gateway }
+}
+
+/**
+ * For an address that no interface is named for and that was given while none had a carrier: waits for the first
+ * one, for as long as it takes, and moves the address there. Returns which link has it then.
+ */
+export async function followCarrier(
+  world: LinkWorld,
+  given: LinkAddress,
+  signal: AbortSignal,
+): Promise<LinkAddress> {
+  while (!isAborted(signal)) {
+    const ready = (await world.list()).filter(link => link.carrier)
+    const [first] = ready
+    if (first !== undefined) {
+      if (ready.some(link => link.name === given.link)) return given
+      const moved = { ...given, link: first.name }
+      await removeAddress(given, world.run).catch(tolerate(`address of ${given.link}`))
+      await applyAddress(moved, world.run)
+      return moved
+    }
+    await world.sleep(followPauseMs)
+  }
+  return given
 }

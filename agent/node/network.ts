@@ -3,7 +3,7 @@ import { clockWorld } from '../network/clock-world.ts'
 import { keepAddress } from '../network/dhcp.ts'
 import { dhcpWorld } from '../network/dhcp-world.ts'
 import { applyFirewall, type FirewallState } from '../network/firewall.ts'
-import { applyStaticNetwork, bringUpLinks, linkWorld } from '../network/links.ts'
+import { applyStaticNetwork, bringUpLinks, followCarrier, linkWorld } from '../network/links.ts'
 import { log, tolerate } from '../system/log.ts'
 import { run } from '../system/run.ts'
 import { known, type Machine } from './machine.ts'
@@ -32,13 +32,19 @@ export async function findNetwork(machine: Machine): Promise<void> {
   const world = linkWorld(run)
   const links = await bringUpLinks(world)
   const fixed = staticNetwork(machine)
-  if (fixed !== undefined) {
-    const applied = await applyStaticNetwork(fixed, links, run)
-    machine.address = applied.address
-    log(`network: ${applied.address} on ${applied.link} (static)`)
+  if (fixed === undefined) {
+    await firstLease(machine)
     return
   }
-  await firstLease(machine)
+  const given = await applyStaticNetwork(fixed, links, run)
+  machine.address = given.address
+  log(`network: ${given.address} on ${given.link} (static)`)
+  if (fixed.interface !== undefined) return
+  void followCarrier(world, given, machine.stopping.signal)
+    .then(({ address, link }) => {
+      if (link !== given.link) log(`network: ${address} moved to ${link}, which has a carrier`)
+    })
+    .catch(tolerate('static address'))
 }
 
 function firstLease(machine: Machine): Promise<void> {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import {
   bringUpLinks,
+  followCarrier,
   type Link,
   listLinks,
   type LinkWorld,
@@ -100,6 +101,41 @@ for (const [why, change, link] of planned)
 t.test('where no link has a carrier yet, the first one is taken', async t =>
   t.equal(planStatic(network, [eth0]).link, 'eth0'),
 )
+
+const given = { link: 'eth0', address: '1.2.3.4', prefix: 24, gateway: '1.2.3.1' }
+const toEth1 = [
+  'ip route flush default via 1.2.3.1 dev eth0',
+  'ip addr del 1.2.3.4/24 dev eth0',
+  'ip addr replace 1.2.3.4/24 dev eth1',
+  'ip route replace default via 1.2.3.1 dev eth1 onlink',
+]
+const followed = [
+  ['moves to the link that gets its carrier, however late', { eth1: 500 }, 'eth1', toEth1],
+  ['stays where its link gets the carrier', { eth0: 500 }, 'eth0', []],
+  ['stays where both get it', { eth0: 500, eth1: 500 }, 'eth0', []],
+] as const
+for (const [what, carrierAfter, link, wanted] of followed)
+  t.test(`an address for no named interface ${what}`, async t => {
+    const { world, commands } = fakeWorld([eth0, eth1], carrierAfter)
+    t.same(await followCarrier(world, given, new AbortController().signal), { ...given, link })
+    t.same(commands, wanted)
+  })
+
+t.test('a node that stops looks for no carrier', async t => {
+  const { world, commands } = fakeWorld([eth0, eth1])
+  t.same(await followCarrier(world, given, AbortSignal.abort()), given)
+  t.same(commands, [])
+})
+
+t.test('an address that cannot be taken from its first link is given to the other all the same', async t => {
+  const { world, commands } = fakeWorld([eth0, eth1], { eth1: 1 })
+  const run: typeof world.run = async (program, args, options) => {
+    if (args.includes('flush')) throw new Error('No such device')
+    return world.run(program, args, options)
+  }
+  await followCarrier({ ...world, run }, given, new AbortController().signal)
+  t.same(commands, toEth1.slice(2))
+})
 
 const refused = [
   ['a name that is not there', { interface: 'eth7' }],
