@@ -22,12 +22,13 @@ type Asked = { readonly what: string; readonly to: string; readonly link: string
 
 /**
  * A world in which time passes only by waiting. `script` has what the network answers to each question in turn;
- * when it is at its end the client is told to stop. Between `silentS` nobody answers.
+ * when it is at its end the client is told to stop. Between `silentS` nobody answers; links have a carrier from
+ * `carrierS` on.
  */
 function fakeWorld(
   script: readonly (readonly DhcpReply[])[],
   links = ['eth0'],
-  silentS: readonly [number, number] = [0, 0],
+  { silentS = [0, 0], carrierS = 0 }: { silentS?: readonly [number, number]; carrierS?: number } = {},
 ) {
   const stop = new AbortController()
   const asked: Asked[] = []
@@ -61,7 +62,8 @@ function fakeWorld(
       commands.push(...commandsOf(program, args, options))
       return ''
     },
-    links: async () => links.map(name => ({ name, mac: '52:54:00:12:34:56', carrier: true })),
+    links: async () =>
+      links.map(name => ({ name, mac: '52:54:00:12:34:56', carrier: nowMs >= carrierS * 1000 })),
     nowMs: () => nowMs,
     sleep: async (ms, signal) => {
       if (step >= script.length) stop.abort()
@@ -110,6 +112,15 @@ t.test(
   },
 )
 
+for (const carrierS of [11, 3600])
+  t.test(`a link that gets its carrier after ${carrierS} s gets a lease within seconds of it`, async t => {
+    const world = fakeWorld([[offer], [ack]], ['eth0'], { carrierS })
+    await world.done
+    t.equal(world.changes[0]?.address, '192.168.1.77')
+    const [first] = world.asked
+    t.ok(first !== undefined && first.atS >= carrierS && first.atS <= carrierS + 2)
+  })
+
 t.test('a refused request starts over with a pause', async t => {
   const world = fakeWorld([[offer], [nak], [offer], [ack]])
   await world.done
@@ -146,7 +157,7 @@ t.test('at T1 it asks its own server, and a renewal changes nothing', async t =>
 })
 
 t.test('at T2 it asks everybody, at the end the address goes and the search begins anew', async t => {
-  const world = fakeWorld([[offer], [ack], [offer], [ack]], ['eth0'], [1800, 3600])
+  const world = fakeWorld([[offer], [ack], [offer], [ack]], ['eth0'], { silentS: [1800, 3600] })
   await world.done
   const unicast = world.asked.filter(q => q.to === terms.serverId && q.what === 'request')
   const rebinding = world.asked.filter(
