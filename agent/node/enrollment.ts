@@ -82,6 +82,8 @@ async function enrollAs(machine: Machine, accepted: Accepted): Promise<NodeRecor
   try {
     const on = { world: nodeWorld(), volume: nodeVolume(known(machine, 'disk')) }
     const record = await commitAccepted(on, accepted)
+    machine.data = { kind: 'enrolled' }
+    machine.dataOpen = true
     announce(`OWNER: ${record.owner}`)
     return record
   } catch (cause) {

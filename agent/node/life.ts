@@ -8,7 +8,7 @@ import { bringUpWireguard } from '../network/wireguard.ts'
 import type { Manifest } from '../services/manifest.ts'
 import { readManifests } from '../services/world.ts'
 import { faultPoint } from '../system/faults.ts'
-import { reboot, setHostname } from '../system/libc.ts'
+import { setHostname } from '../system/libc.ts'
 import { onPowerButton } from '../system/power-button.ts'
 import { describe, log, tolerate } from '../system/log.ts'
 import { run } from '../system/run.ts'
@@ -21,15 +21,14 @@ import { waitForOwner } from './enrollment.ts'
 import { known, type Machine } from './machine.ts'
 import { publicSide } from './network.ts'
 import { type Node, serveCommands } from './serve.ts'
-import { type Services, startServices } from './services.ts'
+import { startServices } from './services.ts'
+import { stopMachine } from './stop.ts'
 import { nodeVolume, nodeWorld } from './volume.ts'
-
-/** Longer than any service's grace; after that the disk is left to its journal. */
-const stopMsMax = 90_000
 
 /** From a finished boot on: enrollment or unlock, then services until the end. */
 export async function live(machine: Machine): Promise<void> {
   mkdirSync('/run/orama', { recursive: true, mode: 0o700 })
+  onPowerButton(() => void stopMachine(machine, 'power-off'))
   const manifests = await readManifests()
   const node = await (known(machine, 'data').kind === 'enrolled' ? wake : welcome)(machine, manifests)
   if (node !== undefined) startWork(node, manifests)
@@ -37,9 +36,7 @@ export async function live(machine: Machine): Promise<void> {
 
 /** A blank node: waits for its owner. The data is open afterwards. */
 async function welcome(machine: Machine, manifests: readonly Manifest[]): Promise<Node> {
-  onPowerButton(() => void shutDown(machine, undefined, 'power-off'))
   const node = newNode(machine, await waitForOwner(machine, () => rearmEntry(machine)))
-  machine.data = { kind: 'enrolled' }
   await openToPeers(node, manifests)
   await serveCommands(node)
   return node
@@ -56,9 +53,6 @@ async function wake(machine: Machine, manifests: readonly Manifest[]): Promise<N
   if (tokens === undefined) return undefined
   const { record, escrow } = tokens
   const node = newNode(machine, record)
-  onPowerButton(() => {
-    node.stop('power-off')
-  })
   const opened = Promise.withResolvers<undefined>()
   const open = async (secret: Buffer, orderNumber: number) => {
     await openData(node, secret, orderNumber)
@@ -77,13 +71,13 @@ async function wake(machine: Machine, manifests: readonly Manifest[]): Promise<N
 function refuse(machine: Machine, cause: unknown): void {
   log(`data: refused: ${describe(cause)}`)
   machine.state.become('locked', `an operator: ${describe(cause)}`)
-  onPowerButton(() => void shutDown(machine, undefined, 'power-off'))
 }
 
 function newNode(machine: Machine, record: NodeRecord): Node {
   const keepRecord = async (next: NodeRecord) =>
     (await updateRecord(nodeWorld(), nodeVolume(known(machine, 'disk')), next)).record
-  const node: Node = { machine, record, keepRecord, stop: how => void shutDown(machine, node, how) }
+  const node: Node = { machine, record, keepRecord, stop: how => void stopMachine(machine, how) }
+  machine.node = node
   return node
 }
 
@@ -102,6 +96,7 @@ async function openData(node: Node, secret: Buffer, orderNumber: number): Promis
   const started = performance.now()
   await faultPoint('unlock')
   const { record } = await openNode(world, volume, secret)
+  node.machine.dataOpen = true
   log(`unlock: secret received to data mounted: ${(performance.now() - started).toFixed(0)} ms`)
   try {
     checkUnchanged(record, node.record)
@@ -109,6 +104,7 @@ async function openData(node: Node, secret: Buffer, orderNumber: number): Promis
     node.record = await node.keepRecord(next)
   } catch (cause) {
     await abandon(world, volume)
+    node.machine.dataOpen = false
     throw cause
   }
   node.unlock = undefined
@@ -132,6 +128,8 @@ async function openToPeers(node: Node, manifests: readonly Manifest[]): Promise<
 
 function startWork(node: Node, manifests: readonly Manifest[]): void {
   const { machine, record } = node
+  // Its power button was pressed meanwhile: the disk is being closed.
+  if (machine.state.current().name === 'stopping') return
   machine.state.become('starting')
   node.services = startServices(machine, { manifests, record }, () => {
     judgeServices(node)
@@ -160,29 +158,4 @@ async function rearmEntry(machine: Machine): Promise<void> {
   await withEsp(known(machine, 'disk').esp, 'write', folder => rearm(folder, booted)).catch(
     tolerate('boot entry'),
   )
-}
-
-/** Services in reverse order, disk closed, synced, then the end. What hangs does not hold it up for ever. */
-async function shutDown(
-  machine: Machine,
-  node: Node | undefined,
-  how: 'restart' | 'power-off',
-): Promise<void> {
-  if (machine.state.current().name === 'stopping') return
-  machine.state.become('stopping')
-  setTimeout(() => {
-    log('stopping: took too long, ending now')
-    reboot(how)
-  }, stopMsMax)
-  if (node?.services !== undefined) {
-    await node.services.supervisor.stopAll().catch(tolerate('stop services'))
-    await closeLogs(node.services).catch(tolerate('close logs'))
-    await abandon(nodeWorld(), nodeVolume(known(machine, 'disk'))).catch(tolerate('close data'))
-  }
-  machine.stopping.abort()
-  reboot(how)
-}
-
-async function closeLogs(services: Services): Promise<void> {
-  for (const serviceLog of services.logs.values()) await serviceLog[Symbol.asyncDispose]()
 }

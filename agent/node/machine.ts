@@ -6,6 +6,7 @@ import type { NodeDisk } from '../disk/find.ts'
 import type { Session } from '../enroll/session.ts'
 import type { DhcpLease } from '../network/dhcp.ts'
 import type { Reaper } from '../system/children.ts'
+import type { Node } from './serve.ts'
 import { holdState, type StateHolder } from './state.ts'
 
 /** The operator's file on the ESP: not there, good, or bad with the reason. A bad one is never taken for none. */
@@ -37,6 +38,10 @@ export type Machine = {
   lease?: DhcpLease | undefined
   /** The address on the public side, static or leased. */
   address?: string | undefined
+  /** The data partition is open and mounted. */
+  dataOpen?: boolean
+  /** Once it is enrolled and its record is read. */
+  node?: Node
 }
 
 export function newMachine(): Machine {
