@@ -1,22 +1,29 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import t from 'tap'
 import { askServer } from '../../../agent/network/clock-world.ts'
 import { type ClockWorld, refuseStep, startClock } from '../../../agent/network/clock.ts'
 
 const builtMs = Date.UTC(2026, 10, 1)
 
-/** A clock that `startMs` shows; servers by name with the offset that they say, or an error. */
-function fakeWorld(startMs: number, servers: Readonly<Record<string, number | Error>>, roundsMax = 1) {
+type Answer = number | Error | Promise<number>
+
+/**
+ * A clock that shows `startMs`; servers by name with the offset that they say, or an error. The boot's
+ * waiting ends when a test calls the `end` of it.
+ */
+function fakeWorld(startMs: number, servers: Readonly<Record<string, Answer>>, roundsMax = 1) {
   const stop = new AbortController()
   const lines: string[] = []
   const pauses: number[] = []
+  const waits: { readonly ms: number; readonly signal: AbortSignal; readonly end: () => void }[] = []
   let nowMs = startMs
   let over: () => void
   const ended = new Promise<void>(resolve => (over = resolve))
   const world: ClockWorld = {
     ask: async server => {
-      const offset = servers[server] ?? new Error('unknown')
+      const offset = await (servers[server] ?? new Error('unknown'))
       if (typeof offset !== 'number') throw offset
       return { offsetMs: offset, delayMs: 1, stratum: 2 }
     },
@@ -24,7 +31,10 @@ function fakeWorld(startMs: number, servers: Readonly<Record<string, number | Er
     setMs: timeMs => (nowMs = timeMs),
     sleep: (ms, signal) => {
       if (signal !== stop.signal)
-        return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error())))
+        return new Promise((resolve, reject) => {
+          waits.push({ ms, signal, end: resolve })
+          signal.addEventListener('abort', () => reject(new Error()))
+        })
       pauses.push(ms)
       if (pauses.length >= roundsMax) {
         stop.abort()
@@ -36,7 +46,7 @@ function fakeWorld(startMs: number, servers: Readonly<Record<string, number | Er
     log: line => lines.push(line),
   }
   const options = { servers: () => Object.keys(servers), builtMs, enrolled: () => false, signal: stop.signal }
-  return { world, options, ended, nowMs: () => nowMs, lines, pauses }
+  return { world, options, ended, nowMs: () => nowMs, lines, pauses, waits }
 }
 
 t.test('a clock that is older than the image shows its build time before anybody is asked', async t => {
@@ -67,6 +77,47 @@ for (const [why, servers, movedMs] of believed)
     if (movedMs !== 0) await started
     t.equal(nowMs() - builtMs - 1e9, movedMs)
   })
+
+const silence = new Promise<never>(() => undefined)
+const unanswered = [
+  ['no server answers', { a: silence, b: silence, c: silence }],
+  ['no server can be reached', { dead: new Error('unreachable') }],
+  ['there is no server', {}],
+  ['every answer is refused', { old: -86_400_000 * 365 }],
+] as const
+for (const [why, servers] of unanswered)
+  t.test(`the boot waits 3 s and goes on where ${why}`, async t => {
+    const { world, options, nowMs, waits } = fakeWorld(builtMs, servers)
+    let over = false
+    const started = startClock(world, options).then(() => (over = true))
+    await turnOfTheLoop()
+    t.same(
+      waits.map(({ ms }) => ms),
+      [3000],
+    )
+    t.notOk(over)
+    waits[0]?.end()
+    await started
+    t.equal(nowMs(), builtMs)
+  })
+
+t.test('the boot waits no longer once the time is there', async t => {
+  const { world, options, waits } = fakeWorld(builtMs, { a: 5000 })
+  await startClock(world, options)
+  t.ok(waits[0]?.signal.aborted)
+})
+
+t.test('an answer that comes after the boot has gone on is believed', async t => {
+  const late = Promise.withResolvers<number>()
+  const { world, options, ended, nowMs, waits } = fakeWorld(builtMs, { a: late.promise })
+  const started = startClock(world, options)
+  waits[0]?.end()
+  await started
+  t.equal(nowMs(), builtMs)
+  late.resolve(5000)
+  await ended
+  t.equal(nowMs(), builtMs + 5000)
+})
 
 t.test('while nobody answers the pauses grow to an hour; afterwards it asks hourly', async t => {
   const { world, options, ended, pauses } = fakeWorld(builtMs, { dead: new Error('silence') }, 14)
