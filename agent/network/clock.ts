@@ -13,12 +13,15 @@ export type ClockWorld = {
   readonly log: (line: string) => void
 }
 
+/** What a wrong clock could harm: nothing yet, the owner's way in, or what runs. */
+export type ClockData = 'blank' | 'locked' | 'open'
+
 export type ClockOptions = {
   /** Called at each round: DHCP's (option 42), the operator file's, the image's. Host names or addresses. */
   readonly servers: () => readonly string[]
   /** Unix milliseconds of the image's build: no right clock shows less. */
   readonly builtMs: number
-  readonly enrolled: () => boolean
+  readonly data: () => ClockData
   readonly signal: AbortSignal
   /** After the first time that servers were believed. */
   readonly onSet?: () => void
@@ -30,7 +33,7 @@ const retryMinMs = 2_000
 const hourMs = 3_600_000
 /** Smaller errors than this are not worth a jump. */
 const stepMinMs = 50
-/** Once enrolled: a server that turns the clock back could revive what has expired. */
+/** Once enrolled: who turns the clock back could revive what has expired. */
 const backMaxMs = 5 * 60_000
 
 /**
@@ -51,12 +54,14 @@ export async function startClock(world: ClockWorld, options: ClockOptions): Prom
 }
 
 async function keepClock(world: ClockWorld, options: ClockOptions, onSet: () => void): Promise<void> {
+  let believed = false
   for (let failures = 0; !options.signal.aborted;) {
-    const good = await setOnce(world, options).catch((cause: unknown) => {
+    const good = await setOnce(world, options, believed).catch((cause: unknown) => {
       world.log(`clock: ${String(cause)}`)
       return false
     })
     if (good) {
+      believed = true
       onSet()
       options.onSet?.()
     }
@@ -67,14 +72,14 @@ async function keepClock(world: ClockWorld, options: ClockOptions, onSet: () => 
 }
 
 /** Asks up to four servers at once and believes the middle one, so that one liar among three moves nothing. */
-async function setOnce(world: ClockWorld, options: ClockOptions): Promise<boolean> {
+async function setOnce(world: ClockWorld, options: ClockOptions, believed: boolean): Promise<boolean> {
   const servers = [...new Set(options.servers())].slice(0, serversAskedMax)
   const answers = await Promise.allSettled(servers.map(server => world.ask(server)))
   const good = answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []))
   const offsetMs = middle(good.map(answer => answer.offsetMs))
   if (offsetMs === undefined) return false
   const nowMs = world.nowMs()
-  const refusal = refuseStep({ nowMs, offsetMs, builtMs: options.builtMs, enrolled: options.enrolled() })
+  const refusal = refuseStep({ nowMs, offsetMs, builtMs: options.builtMs, data: options.data(), believed })
   if (refusal !== undefined) {
     world.log(`clock: not moved by ${(offsetMs / 1000).toFixed(3)} s: ${refusal}`)
     return false
@@ -91,13 +96,19 @@ type Step = {
   readonly nowMs: number
   readonly offsetMs: number
   readonly builtMs: number
-  readonly enrolled: boolean
+  readonly data: ClockData
+  /** Servers have set the clock since this boot. */
+  readonly believed: boolean
 }
 
-/** Why the clock must not be moved so, or undefined where it may. */
-export function refuseStep({ nowMs, offsetMs, builtMs, enrolled }: Step): string | undefined {
+/**
+ * Why the clock must not be moved so, or undefined where it may. What a locked node shows before servers were believed
+ * is its hardware clock's word: where that is ahead, each order of the owner would have expired (decision 12).
+ */
+export function refuseStep({ nowMs, offsetMs, builtMs, data, believed }: Step): string | undefined {
   if (nowMs + offsetMs < builtMs) return 'that is before the image was built'
-  if (enrolled && offsetMs < -backMaxMs) return 'an enrolled node does not go back by more than 5 minutes'
+  const known = data === 'open' || (data === 'locked' && believed)
+  if (known && offsetMs < -backMaxMs) return 'an enrolled node does not go back by more than 5 minutes'
   return undefined
 }
 

@@ -1,4 +1,4 @@
-import { startClock } from '../network/clock.ts'
+import { type ClockData, startClock } from '../network/clock.ts'
 import { clockWorld } from '../network/clock-world.ts'
 import { keepAddress } from '../network/dhcp.ts'
 import { dhcpWorld } from '../network/dhcp-world.ts'
@@ -83,7 +83,12 @@ export async function setClock(machine: Machine): Promise<void> {
       ...image.ntp,
     ],
     builtMs: image.buildTimeS * 1000,
-    enrolled: () => machine.data?.kind === 'enrolled',
+    data: () => clockData(machine),
     signal: machine.stopping.signal,
   })
+}
+
+function clockData(machine: Machine): ClockData {
+  if (machine.dataOpen === true) return 'open'
+  return machine.data?.kind === 'enrolled' ? 'locked' : 'blank'
 }

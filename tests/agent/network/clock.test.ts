@@ -3,9 +3,11 @@ import { once } from 'node:events'
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import t from 'tap'
 import { askServer } from '../../../agent/network/clock-world.ts'
-import { type ClockWorld, refuseStep, startClock } from '../../../agent/network/clock.ts'
+import { type ClockOptions, type ClockWorld, refuseStep, startClock } from '../../../agent/network/clock.ts'
 
 const builtMs = Date.UTC(2026, 10, 1)
+const hourMs = 3_600_000
+const dayMs = 24 * hourMs
 
 type Answer = number | Error | Promise<number>
 
@@ -13,7 +15,11 @@ type Answer = number | Error | Promise<number>
  * A clock that shows `startMs`; servers by name with the offset that they say, or an error. The boot's
  * waiting ends when a test calls the `end` of it.
  */
-function fakeWorld(startMs: number, servers: Readonly<Record<string, Answer>>, roundsMax = 1) {
+function fakeWorld(
+  startMs: number,
+  servers: Readonly<Record<string, Answer>>,
+  { rounds = 1, data = 'blank' }: { rounds?: number; data?: ReturnType<ClockOptions['data']> } = {},
+) {
   const stop = new AbortController()
   const lines: string[] = []
   const pauses: number[] = []
@@ -36,7 +42,7 @@ function fakeWorld(startMs: number, servers: Readonly<Record<string, Answer>>, r
           signal.addEventListener('abort', () => reject(new Error()))
         })
       pauses.push(ms)
-      if (pauses.length >= roundsMax) {
+      if (pauses.length >= rounds) {
         stop.abort()
         over()
       }
@@ -45,7 +51,7 @@ function fakeWorld(startMs: number, servers: Readonly<Record<string, Answer>>, r
     random: () => 0.5,
     log: line => lines.push(line),
   }
-  const options = { servers: () => Object.keys(servers), builtMs, enrolled: () => false, signal: stop.signal }
+  const options = { servers: () => Object.keys(servers), builtMs, data: () => data, signal: stop.signal }
   return { world, options, ended, nowMs: () => nowMs, lines, pauses, waits }
 }
 
@@ -61,7 +67,7 @@ const believed = [
   ['those that answer', { dead: new Error('silence'), a: 60_000 }, 60_000],
   ['nobody where none answers', { dead: new Error('silence') }, 0],
   ['nobody where there is no server', {}, 0],
-  ['nobody who is older than the image', { a: -86_400_000 * 365 }, 0],
+  ['nobody who is older than the image', { a: -365 * dayMs }, 0],
   ['the clock itself where it is right', { a: 20 }, 0],
   [
     'the first four of many',
@@ -83,7 +89,7 @@ const unanswered = [
   ['no server answers', { a: silence, b: silence, c: silence }],
   ['no server can be reached', { dead: new Error('unreachable') }],
   ['there is no server', {}],
-  ['every answer is refused', { old: -86_400_000 * 365 }],
+  ['every answer is refused', { old: -365 * dayMs }],
 ] as const
 for (const [why, servers] of unanswered)
   t.test(`the boot waits 3 s and goes on where ${why}`, async t => {
@@ -120,27 +126,54 @@ t.test('an answer that comes after the boot has gone on is believed', async t =>
 })
 
 t.test('while nobody answers the pauses grow to an hour; afterwards it asks hourly', async t => {
-  const { world, options, ended, pauses } = fakeWorld(builtMs, { dead: new Error('silence') }, 14)
+  const { world, options, ended, pauses } = fakeWorld(builtMs, { dead: new Error('silence') }, { rounds: 14 })
   void startClock(world, options)
   await ended
   t.same(pauses.slice(0, 4), [2000, 4000, 8000, 16_000])
-  t.equal(pauses.at(-1), 3_600_000)
-  const good = fakeWorld(builtMs, { a: 0 }, 3)
+  t.equal(pauses.at(-1), hourMs)
+  const good = fakeWorld(builtMs, { a: 0 }, { rounds: 3 })
   void startClock(good.world, good.options)
   await good.ended
-  t.same(good.pauses, [3_600_000, 3_600_000, 3_600_000])
+  t.same(good.pauses, [hourMs, hourMs, hourMs])
 })
 
+const ahead = [
+  [
+    'of a locked node that is 2 hours ahead goes right at the first answer of a boot',
+    'locked',
+    1,
+    -2 * hourMs,
+  ],
+  ['of a locked node goes back no further once it was set in this boot', 'locked', 2, -2 * hourMs],
+  ['of a node whose data is open does not go back', 'open', 2, 0],
+  ['of a blank node goes wherever servers say', 'blank', 2, -4 * hourMs],
+] as const
+for (const [what, data, rounds, movedMs] of ahead)
+  t.test(`the clock ${what}`, async t => {
+    const startMs = builtMs + 1e9
+    const { world, options, ended, nowMs } = fakeWorld(startMs, { a: -2 * hourMs }, { rounds, data })
+    void startClock(world, options)
+    await ended
+    t.equal(nowMs() - startMs, movedMs)
+  })
+
 const steps = [
-  ['forward', { offsetMs: 1e9, enrolled: true }, undefined],
-  ['back before enrollment', { offsetMs: -3_600_000, enrolled: false }, undefined],
-  ['back by 5 minutes', { offsetMs: -300_000, enrolled: true }, undefined],
-  ['back by more once enrolled', { offsetMs: -300_001, enrolled: true }, /5 minutes/],
-  ['to before the build', { offsetMs: -86_400_001, enrolled: false }, /before the image/],
+  ['forward', { offsetMs: 1e9, data: 'open', believed: true }, undefined],
+  ['back before enrollment', { offsetMs: -hourMs, data: 'blank', believed: true }, undefined],
+  ['back by 5 minutes', { offsetMs: -300_000, data: 'open', believed: true }, undefined],
+  ['back to the build at the first answer', { offsetMs: -dayMs, data: 'locked', believed: false }, undefined],
+  ['back by more once believed', { offsetMs: -300_001, data: 'locked', believed: true }, /5 minutes/],
+  ['back by more once unlocked', { offsetMs: -300_001, data: 'open', believed: false }, /5 minutes/],
+  ['to before the build', { offsetMs: -dayMs - 1, data: 'blank', believed: false }, /before the image/],
+  [
+    'of a locked node to before the build',
+    { offsetMs: -dayMs - 1, data: 'locked', believed: false },
+    /before/,
+  ],
 ] as const
 for (const [why, step, reason] of steps)
   t.test(`a step ${why} is ${reason === undefined ? 'made' : 'refused'}`, async t => {
-    const refusal = refuseStep({ nowMs: builtMs + 86_400_000, builtMs, ...step })
+    const refusal = refuseStep({ nowMs: builtMs + dayMs, builtMs, ...step })
     if (reason === undefined) t.equal(refusal, undefined)
     else t.match(refusal, reason)
   })
