@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { setRealTimeMs } from '../system/libc.ts'
 import { log } from '../system/log.ts'
 import type { ClockWorld } from './clock.ts'
+import { setHardwareClock } from './hardware-clock.ts'
 import { encodeSntpRequest, parseSntpReply, type SntpAnswer } from './sntp.ts'
 
 const answerMs = 2_000
@@ -15,6 +16,7 @@ export function clockWorld(): ClockWorld {
     ask: server => askServer({ host: server, port: 123 }),
     nowMs: () => Date.now(),
     setMs: setRealTimeMs,
+    setHardwareMs: setHardwareClock,
     sleep: async (ms, signal) => {
       await sleep(ms, undefined, { signal })
     },

@@ -1,3 +1,4 @@
+import { describe } from '../system/log.ts'
 import type { SntpAnswer } from './sntp.ts'
 
 /** Where the time comes from and where it goes; `clockWorld` in clock-world.ts is the real one. */
@@ -7,6 +8,8 @@ export type ClockWorld = {
   /** Unix milliseconds as this machine sees them. */
   readonly nowMs: () => number
   readonly setMs: (timeMs: number) => void
+  /** Sets the clock that goes on while the machine is off. Throws where there is none. */
+  readonly setHardwareMs: (timeMs: number) => void
   /** Throws when the signal is aborted. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   readonly random: () => number
@@ -84,12 +87,23 @@ async function setOnce(world: ClockWorld, options: ClockOptions, believed: boole
     world.log(`clock: not moved by ${(offsetMs / 1000).toFixed(3)} s: ${refusal}`)
     return false
   }
-  if (Math.abs(offsetMs) < stepMinMs) return true
-  world.setMs(nowMs + offsetMs)
-  world.log(
-    `clock: moved by ${(offsetMs / 1000).toFixed(3)} s, ${good.length} of ${servers.length} servers answered`,
-  )
+  if (Math.abs(offsetMs) >= stepMinMs) {
+    world.setMs(nowMs + offsetMs)
+    world.log(
+      `clock: moved by ${(offsetMs / 1000).toFixed(3)} s, ${good.length} of ${servers.length} servers answered`,
+    )
+  }
+  keepForNextBoot(world)
   return true
+}
+
+/** The hardware clock may be wrong also where the system's is right; not every machine has one. */
+function keepForNextBoot(world: ClockWorld): void {
+  try {
+    world.setHardwareMs(world.nowMs())
+  } catch (cause) {
+    world.log(`clock: ${describe(cause)}`)
+  }
 }
 
 type Step = {

@@ -11,6 +11,12 @@ const dayMs = 24 * hourMs
 
 type Answer = number | Error | Promise<number>
 
+type More = {
+  readonly rounds?: number
+  readonly data?: ReturnType<ClockOptions['data']>
+  readonly hasHardware?: boolean
+}
+
 /**
  * A clock that shows `startMs`; servers by name with the offset that they say, or an error. The boot's
  * waiting ends when a test calls the `end` of it.
@@ -18,11 +24,12 @@ type Answer = number | Error | Promise<number>
 function fakeWorld(
   startMs: number,
   servers: Readonly<Record<string, Answer>>,
-  { rounds = 1, data = 'blank' }: { rounds?: number; data?: ReturnType<ClockOptions['data']> } = {},
+  { rounds = 1, data = 'blank', hasHardware = true }: More = {},
 ) {
   const stop = new AbortController()
   const lines: string[] = []
   const pauses: number[] = []
+  const hardware: number[] = []
   const waits: { readonly ms: number; readonly signal: AbortSignal; readonly end: () => void }[] = []
   let nowMs = startMs
   let over: () => void
@@ -35,6 +42,10 @@ function fakeWorld(
     },
     nowMs: () => nowMs,
     setMs: timeMs => (nowMs = timeMs),
+    setHardwareMs: timeMs => {
+      if (!hasHardware) throw new Error('no hardware clock')
+      hardware.push(timeMs)
+    },
     sleep: (ms, signal) => {
       if (signal !== stop.signal)
         return new Promise((resolve, reject) => {
@@ -52,7 +63,7 @@ function fakeWorld(
     log: line => lines.push(line),
   }
   const options = { servers: () => Object.keys(servers), builtMs, data: () => data, signal: stop.signal }
-  return { world, options, ended, nowMs: () => nowMs, lines, pauses, waits }
+  return { world, options, ended, nowMs: () => nowMs, lines, pauses, waits, hardware }
 }
 
 t.test('a clock that is older than the image shows its build time before anybody is asked', async t => {
@@ -156,6 +167,33 @@ for (const [what, data, rounds, movedMs] of ahead)
     await ended
     t.equal(nowMs() - startMs, movedMs)
   })
+
+const kept = [
+  ['set where the clock was moved', { a: -2 * hourMs }, [builtMs + 1e9 - 2 * hourMs]],
+  ['set where the clock was right: the other may not be', { a: 0 }, [builtMs + 1e9]],
+  ['left alone where nobody answers', { dead: new Error('silence') }, []],
+  ['left alone where the answer is refused', { a: -365 * dayMs }, []],
+] as const
+for (const [what, servers, wanted] of kept)
+  t.test(`the hardware clock is ${what}`, async t => {
+    const { world, options, ended, hardware } = fakeWorld(builtMs + 1e9, servers, { data: 'locked' })
+    void startClock(world, options)
+    await ended
+    t.same(hardware, wanted)
+  })
+
+t.test('a machine without a hardware clock has its time all the same', async t => {
+  const { world, options, nowMs, lines, pauses, ended } = fakeWorld(
+    builtMs,
+    { a: 5000 },
+    { hasHardware: false },
+  )
+  await startClock(world, options)
+  await ended
+  t.equal(nowMs(), builtMs + 5000)
+  t.match(lines.at(-1), /no hardware clock/)
+  t.same(pauses, [hourMs])
+})
 
 const steps = [
   ['forward', { offsetMs: 1e9, data: 'open', believed: true }, undefined],
