@@ -15,14 +15,26 @@ export type SessionKeeper = {
   readonly end: () => void
 }
 
-/** Holds the session of a blank node: renews it when it is over, and shows it again when the log has hidden it. */
-export async function keepSession(machine: Machine, port: number): Promise<SessionKeeper> {
+/** Calls back again and again; what it returns ends that. */
+export type Every = (ms: number, call: () => void) => () => void
+
+/**
+ * Holds the session of a blank node: renews it when it is over, and shows it again when the log has hidden it or the
+ * node's address is another one.
+ */
+export async function keepSession(
+  machine: Machine,
+  port: number,
+  every: Every = everyInterval,
+): Promise<SessionKeeper> {
   let session = await firstSession(machine)
   let hiding = 0
+  let shownAddress: string | undefined
   let renewing = false
   const show = () => {
     showSession(machine, session, port)
     hiding = 0
+    shownAddress = machine.address
   }
   const removeSink = addLogSink(() => (hiding += 1))
   const renew = async () => {
@@ -37,24 +49,31 @@ export async function keepSession(machine: Machine, port: number): Promise<Sessi
     endSession(old)
     show()
   }
-  const timer = setInterval(() => {
+  const stopLooking = every(lookMs, () => {
     if (!isWaiting(machine) || renewing) return
     if (!isOver(session)) {
-      if (hiding >= screenLines) show()
+      if (hiding >= screenLines || shownAddress !== machine.address) show()
       return
     }
     renewing = true
     void renew()
       .catch(tolerate('new enrollment code'))
       .finally(() => (renewing = false))
-  }, lookMs)
+  })
   show()
   const end = () => {
-    clearInterval(timer)
+    stopLooking()
     removeSink()
     endSession(session)
   }
   return { current: () => session, end }
+}
+
+function everyInterval(ms: number, call: () => void): () => void {
+  const timer = setInterval(call, ms)
+  return () => {
+    clearInterval(timer)
+  }
 }
 
 function isWaiting(machine: Machine): boolean {
