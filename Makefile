@@ -16,7 +16,7 @@ reproduce: setup ## build twice, elsewhere and later, and compare bytes (FULL=1:
 	@node image/reproduce.ts
 
 run: setup ## boot one node for a person: its console on this terminal
-	@node qemu/run.ts "$$(node image/main.ts)"
+	@image=$$(node image/main.ts) && node qemu/run.ts "$$image"
 
 check: setup ## types, lint, format, shell scripts
 	@node tests/run.ts check

@@ -34,7 +34,9 @@ async function main(imageFile: string): Promise<void> {
 
 /** An overlay on the image; an image that was built anew gets a fresh one, since the old one would be torn. */
 async function persistentDisk(image: Disk): Promise<Disk> {
-  const { size, mtimeMs } = await stat(image.file)
+  const stats = await stat(image.file)
+  if (!stats.isFile()) throw new TypeError(`Cannot run a node: '${image.file}' is no file`)
+  const { size, mtimeMs } = stats
   const identity = `${image.file} ${size} ${mtimeMs}\n`
   const note = join(folder, 'image')
   const file = join(folder, 'disk.qcow2')
@@ -78,5 +80,7 @@ function firstLine(text: string): string {
 }
 
 const [imageFile] = process.argv.slice(2)
-if (imageFile === undefined) throw new TypeError('Cannot run a node: say which image, such as dist/….qcow2')
+// An empty word is what a failed build prints.
+if (imageFile === undefined || imageFile === '')
+  throw new TypeError('Cannot run a node: say which image, such as dist/….qcow2')
 await main(imageFile)
