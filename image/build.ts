@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { developmentKeys, makeEnrollment, signEfi } from '../signing/secure-boot.ts'
 import { agentFile, buildAgent, nodeBinary } from './agent.ts'
@@ -9,6 +9,7 @@ import { openApt } from './debian/apt.ts'
 import { type DebianPackage, download, downloadWithDependencies } from './debian/packages.ts'
 import { makeDisk, makeQcow2 } from './disk.ts'
 import { buildKernel, type Kernel } from './kernel/build.ts'
+import { publish } from './publish.ts'
 import { artefactName, osRelease, type Release } from './release.ts'
 import { assembleTree } from './rootfs/assemble.ts'
 import { executables, otherPackages } from './rootfs/contents.ts'
@@ -16,7 +17,7 @@ import { breaches } from './rootfs/contract.ts'
 import { makeSlot } from './rootfs/squashfs.ts'
 import { describeLicenses, describeServices } from './sbom.ts'
 import { buildServices, type BuiltService, chooseServices } from './services.ts'
-import { step, tool } from './step.ts'
+import { step } from './step.ts'
 
 /**
  * Builds the image of this checkout into `dist/`: the verbs in their order. Each part comes from the cache
@@ -179,21 +180,4 @@ async function describeImage(parts: Parts, made: Made): Promise<void> {
   for (const file of (await readdir(made.out)).filter(f => f.startsWith(name)).sort())
     sums.push(`${await hashFile(join(made.out, file))}  ${file}\n`)
   await writeFile(join(made.out, `${name}.sha256`), sums.join(''))
-}
-
-/** Copies the artefacts to dist/, each under its name only when it is whole; what is there already stays. */
-async function publish(made: string, dist: string): Promise<string> {
-  await mkdir(dist, { recursive: true })
-  const files = (await readdir(made)).filter(name => name.startsWith('oramaos-'))
-  const stamp = `${made}\n`
-  const marker = join(dist, `.${files.find(f => f.endsWith('.qcow2')) ?? ''}.from`)
-  if ((await readFile(marker, 'utf8').catch(() => '')) !== stamp) {
-    await rm(marker, { force: true })
-    for (const file of files) {
-      await tool('cp', ['--sparse=always', '--reflink=auto', join(made, file), join(dist, `${file}.new`)])
-      await rename(join(dist, `${file}.new`), join(dist, file))
-    }
-    await writeFile(marker, stamp)
-  }
-  return join(dist, files.find(f => f.endsWith('.qcow2')) ?? '')
 }
