@@ -1,10 +1,10 @@
-import { cp, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { developmentKeys, makeEnrollment, signEfi } from '../signing/secure-boot.ts'
 import { agentFile, buildAgent, nodeBinary } from './agent.ts'
 import { makeEsp } from './boot/esp.ts'
 import { commandLine, makeUki } from './boot/uki.ts'
-import { cached, cacheRoot, hashFile, hashFolder, hashOf, prune } from './cache.ts'
+import { cached, hashFile, hashFolder, hashOf, partialFolder, prune } from './cache.ts'
 import { openApt } from './debian/apt.ts'
 import { type DebianPackage, download, downloadWithDependencies } from './debian/packages.ts'
 import { makeDisk, makeQcow2 } from './disk.ts'
@@ -63,20 +63,10 @@ function wantedPackages(): string[] {
 }
 
 async function bundled(test: boolean): Promise<string> {
-  const folder = await mkdtemp(join(await partialFolder(), 'agent-'))
-  try {
-    await buildAgent(folder, test)
-    const key = await hashFolder(folder)
-    return await cached({ kind: 'agent', key, make: to => cp(folder, to, { recursive: true }) })
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
-}
-
-async function partialFolder(): Promise<string> {
-  const folder = join(cacheRoot(), 'partial')
-  await mkdir(folder, { recursive: true })
-  return folder
+  await using folder = await partialFolder('agent')
+  await buildAgent(folder.path, test)
+  const key = await hashFolder(folder.path)
+  return await cached({ kind: 'agent', key, make: to => cp(folder.path, to, { recursive: true }) })
 }
 
 async function imageKey(parts: Parts): Promise<string> {

@@ -33,19 +33,21 @@ export async function cached({ kind, key, make }: CacheEntry): Promise<string> {
     await utimes(final, new Date(), new Date()).catch(() => undefined)
     return final
   }
-  const partial = join(cacheRoot(), 'partial', `${kind}-${randomBytes(8).toString('hex')}`)
-  await mkdir(partial, { recursive: true })
-  try {
-    await make(partial)
-    await mkdir(join(cacheRoot(), kind), { recursive: true })
-    await rename(partial, final).catch(async (cause: unknown) => {
-      // Another build may have been faster with the same content.
-      if (!(await exists(final))) throw cause
-    })
-    return final
-  } finally {
-    await rm(partial, { recursive: true, force: true })
-  }
+  await using partial = await partialFolder(kind)
+  await make(partial.path)
+  await mkdir(join(cacheRoot(), kind), { recursive: true })
+  await rename(partial.path, final).catch(async (cause: unknown) => {
+    // Another build may have been faster with the same content.
+    if (!(await exists(final))) throw cause
+  })
+  return final
+}
+
+/** A new folder of the cache's own file system for what is not whole yet, gone at the end of its block. */
+export async function partialFolder(what: string): Promise<{ readonly path: string } & AsyncDisposable> {
+  const path = join(cacheRoot(), 'partial', `${what}-${randomBytes(8).toString('hex')}`)
+  await mkdir(path, { recursive: true })
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }
 
 /** Removes what has not been used for longest, of a kind of which every change of a source file makes one more. */

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { cacheRoot, exists, hashFile } from '../cache.ts'
+import { cacheRoot, exists, hashFile, partialFolder } from '../cache.ts'
 import { tool } from '../step.ts'
 import { type Apt } from './apt.ts'
 
@@ -82,19 +82,19 @@ async function isGood(candidate: Candidate, folder: string): Promise<boolean> {
   return (await exists(path)) && (await hashFile(path)) === candidate.sha256
 }
 
+/** By way of a folder of this download alone: what another one left, or is downloading now, has the same names. */
 async function fetchAll(apt: Apt, missing: readonly Candidate[], folder: string): Promise<void> {
-  const incoming = join(folder, 'incoming')
-  await mkdir(incoming, { recursive: true })
+  await using incoming = await partialFolder('packages')
   await apt.download(
     missing.map(c => `${c.name}=${c.version}`),
-    incoming,
+    incoming.path,
   )
-  const files = await readdir(incoming)
+  const files = await readdir(incoming.path)
   for (const candidate of missing) {
     // apt writes the epoch's colon as %3a and keeps the rest of the index's file name.
     const found = files.find(name => name.startsWith(`${candidate.name}_`) && name.endsWith('.deb'))
     if (found === undefined) throw new Error(`Cannot find '${candidate.name}' after apt downloaded it`)
-    const path = join(incoming, found)
+    const path = join(incoming.path, found)
     if ((await hashFile(path)) !== candidate.sha256)
       throw new Error(`Cannot use '${found}': its hash is not the index's`)
     await rename(path, join(folder, fileOf(candidate)))
