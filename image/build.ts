@@ -4,7 +4,7 @@ import { developmentKeys, makeEnrollment, signEfi } from '../signing/secure-boot
 import { agentFile, buildAgent, nodeBinary } from './agent.ts'
 import { makeEsp } from './boot/esp.ts'
 import { commandLine, makeUki } from './boot/uki.ts'
-import { cached, hashFile, hashFolder, hashOf, partialFolder, prune } from './cache.ts'
+import { cached, cleanPartial, hashFile, hashFolder, hashOf, partialFolder, prune } from './cache.ts'
 import { openApt } from './debian/apt.ts'
 import { type DebianPackage, download, downloadWithDependencies } from './debian/packages.ts'
 import { makeDisk, makeQcow2 } from './disk.ts'
@@ -26,6 +26,7 @@ import { step } from './step.ts'
  */
 export async function buildImage(release: Release, dist: string, list?: string): Promise<string> {
   const chosen = await chooseServices(list, undefined, release.test)
+  await cleanPartial()
   const apt = await openApt()
   const packages = await step('Debian packages', () => downloadWithDependencies(apt, wantedPackages()))
   const [kernelSource] = await download(apt, ['linux-source-6.12'])

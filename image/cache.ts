@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { walk } from './walk.ts'
@@ -48,6 +48,25 @@ export async function partialFolder(what: string): Promise<{ readonly path: stri
   const path = join(cacheRoot(), 'partial', `${what}-${randomBytes(8).toString('hex')}`)
   await mkdir(path, { recursive: true })
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
+
+const partialHoursMax = 24
+
+/** Removes from `partial/` what killed builds left there: no step of a build takes a day. */
+export async function cleanPartial(now = Date.now()): Promise<void> {
+  const root = join(cacheRoot(), 'partial')
+  for (const name of await readdir(root).catch(() => [])) {
+    const path = join(root, name)
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: now }))
+    if (now - mtimeMs > partialHoursMax * 3_600_000) await removeReadOnly(path)
+  }
+}
+
+/** Go's modules are read-only, and an ordinary user can remove nothing from such a folder. */
+async function removeReadOnly(folder: string): Promise<void> {
+  for (const entry of await walk(folder).catch(() => []))
+    if (entry.isDirectory()) await chmod(join(entry.parentPath, entry.name), 0o700).catch(() => undefined)
+  await rm(folder, { recursive: true, force: true })
 }
 
 /** Removes what has not been used for longest, of a kind of which every change of a source file makes one more. */

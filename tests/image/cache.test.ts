@@ -1,9 +1,18 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, rename, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { cached, cacheRoot, exists, hashFile, hashFolder, hashOf, prune } from '../../image/cache.ts'
+import {
+  cached,
+  cacheRoot,
+  cleanPartial,
+  exists,
+  hashFile,
+  hashFolder,
+  hashOf,
+  prune,
+} from '../../image/cache.ts'
 
 const module = join(import.meta.dirname, '../../image/cache.ts')
 
@@ -157,4 +166,28 @@ t.test('prune() keeps what was used last, and other kinds', async t => {
   t.same((await readdir(join(root, 'image'))).sort(), ['a', 'b'])
   t.same(await readdir(join(root, 'keys')), ['development'])
   await prune('no such kind', 0)
+})
+
+const ages = [
+  ['of two days ago', 48, []],
+  ['of a minute more than a day ago', 24 + 1 / 60, []],
+  ['of an hour ago, which may be under way', 1, ['kernel-1']],
+  ['from the future, since clocks are set', -48, ['kernel-1']],
+] as const
+for (const [what, hours, left] of ages)
+  t.test(`cleanPartial(): what a build left ${what}`, async t => {
+    const root = ownCache(t.testdir({ partial: { 'kernel-1': { work: { x: 'half' } } }, kernel: { k: {} } }))
+    const folder = join(root, 'partial/kernel-1')
+    for (const path of [folder, join(folder, 'work')]) await utimes(path, 0, 0)
+    await chmod(join(folder, 'work'), 0o500)
+    const now = 1_800_000_000_000
+    await utimes(folder, now / 1000 - hours * 3600, now / 1000 - hours * 3600)
+    await cleanPartial(now)
+    t.same(await readdir(join(root, 'partial')), left)
+    t.same(await readdir(join(root, 'kernel')), ['k'])
+  })
+
+t.test('cleanPartial() in an empty cache does nothing', async t => {
+  ownCache(t.testdir())
+  await cleanPartial()
 })
