@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { glob } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type Count, orFailed, tapReader } from './count.ts'
 import { builtImage, testImage } from './e2e/support/image.ts'
 
 /**
@@ -18,8 +19,6 @@ const suites: Readonly<Record<string, { readonly folder: string; readonly jobs: 
   services: { folder: 'tests/e2e/services', jobs: 1 },
 }
 
-type Count = { passed: number; failed: number }
-
 const parts: Readonly<Record<string, () => Promise<Count>>> = {
   check,
   unit,
@@ -33,7 +32,8 @@ if (unknown.length > 0) {
   process.stderr.write(`no such part: ${unknown.join(' ')}; there are: ${Object.keys(parts).join(' ')}\n`)
   process.exitCode = 2
 } else {
-  const total = await inTurn(process.argv.slice(2).map(name => parts[name] ?? check))
+  const part = (name: string) => () => orFailed(parts[name] ?? check, { name, say })
+  const total = await inTurn(process.argv.slice(2).map(part))
   process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`)
   process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1
 }
@@ -57,13 +57,18 @@ async function check(): Promise<Count> {
     format: ['prettier', '--check', '--log-level=warn', '.'],
     shell: ['shellcheck', ...scripts],
   }
-  const count = { passed: 0, failed: 0 }
-  for (const [name, [program, ...args]] of Object.entries(checks)) {
-    const ok = (await inherit(program ?? '', args)) === 0
-    process.stdout.write(`${ok ? 'ok' : 'not ok'} - check: ${name}\n`)
-    count[ok ? 'passed' : 'failed']++
-  }
-  return count
+  return inTurn(
+    Object.entries(checks).map(([name, line]) => () => {
+      const what = `check: ${name}`
+      return orFailed(() => checkOne(what, line), { name: what, say })
+    }),
+  )
+}
+
+async function checkOne(what: string, [program = '', ...args]: readonly string[]): Promise<Count> {
+  const ok = (await ended(spawn(program, args, { cwd: root, stdio: 'inherit' }))) === 0
+  say(`${ok ? 'ok' : 'not ok'} - ${what}`)
+  return ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 }
 
 function unit(): Promise<Count> {
@@ -96,42 +101,34 @@ async function tapFiles(patterns: readonly string[], flags: readonly string[]): 
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  const closed = ended(child)
   const count = { passed: 0, failed: 0 }
-  const read = tapReader(count)
+  const read = tapReader(count, say)
   let rest = ''
   for await (const data of child.stdout) {
     const lines = (rest + String(data)).split('\n')
     rest = lines.pop() ?? ''
     for (const line of lines) read(line)
   }
-  const status = child.exitCode ?? (await new Promise<number | null>(resolve => child.once('close', resolve)))
+  const status = await closed
   // A file that crashes before its first test still fails the run.
   if (status !== 0 && count.failed === 0) count.failed = 1
   return count
 }
 
-/** Counts tests (their lines have a time, those of assertions do not); prints files, failures, and why. */
-function tapReader(count: Count): (line: string) => void {
-  let failing = false
-  return line => {
-    const shown = /^( *)(not ok|ok)\b(.*)/.exec(line)
-    if (shown === null) {
-      if (failing && line.trim() !== '') process.stdout.write(`${line}\n`)
-      if (line.trim() === '...') failing = false
-      return
-    }
-    const [, indent = '', result, name = ''] = shown
-    failing = result === 'not ok'
-    if (failing || indent.length === 0) process.stdout.write(`${line}\n`)
-    if (indent.length === 0 || !name.includes('# time=') || name.includes('# SKIP')) return
-    count[failing ? 'failed' : 'passed']++
-  }
+/** A program's status. Throws when it could not be started. */
+function ended(child: ChildProcess): Promise<number | null> {
+  const status = new Promise<number | null>((resolve, reject) => {
+    child.once('error', cause => {
+      reject(new Error("Cannot run a program: run 'make setup' first", { cause }))
+    })
+    child.once('close', resolve)
+  })
+  // Who reads the output first, waits for the status later.
+  status.catch(() => undefined)
+  return status
 }
 
-function inherit(program: string, args: readonly string[]): Promise<number | null> {
-  const child = spawn(program, args, { cwd: root, stdio: 'inherit' })
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', resolve)
-  })
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
 }
