@@ -2,7 +2,7 @@ export type Count = { passed: number; failed: number }
 
 /**
  * Reads the TAP of a run of test files line by line and counts tests (their lines have a time, those of assertions do
- * not). Says what a person wants to see: each file, each failure and why.
+ * not). Says what a person wants to see: each file, each failure and why, each test that was skipped.
  */
 export function tapReader(count: Count, say: (line: string) => void): (line: string) => void {
   let failing = false
@@ -14,9 +14,10 @@ export function tapReader(count: Count, say: (line: string) => void): (line: str
       return
     }
     const [, indent = '', result, name = ''] = shown
+    const skipped = name.includes('# SKIP')
     failing = result === 'not ok'
-    if (failing || indent.length === 0) say(line)
-    if (indent.length === 0 || !name.includes('# time=') || name.includes('# SKIP')) return
+    if (failing || skipped || indent.length === 0) say(line)
+    if (indent.length === 0 || !name.includes('# time=') || skipped) return
     count[failing ? 'failed' : 'passed']++
   }
 }

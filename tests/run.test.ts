@@ -49,6 +49,7 @@ const outputs: readonly (readonly [string, string, readonly number[], readonly s
   ['a test', '    ok 1 - a # time=1ms\nok 1 - a.test.ts # time=2ms', [1, 0], ['ok 1 - a.test.ts # time=2ms']],
   ['an assertion', '        ok 1 - should be equal', [0, 0], []],
   ['a test in a test', '    ok 1 - a # time=1ms\n        ok 1 - b # time=1ms', [2, 0], []],
+  ['a skipped test', '    ok 1 - a # SKIP no tool', [0, 0], ['    ok 1 - a # SKIP no tool']],
   [
     'a failure and why',
     '    not ok 1 - a # time=1ms\n      ---\n      diff: x\n      ...\n    noise',

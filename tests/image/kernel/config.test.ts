@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { missingOptions } from '../../image/kernel/config.ts'
+import { missingOptions } from '../../../image/kernel/config.ts'
 
 const rows: readonly (readonly [string, string, string, readonly string[]])[] = [
   ['an option as asked', 'CONFIG_A=y', 'CONFIG_A=y', []],
@@ -19,7 +19,7 @@ for (const [what, fragment, config, missing] of rows)
   t.test(`missingOptions() judges: ${what}`, async t => t.same(missingOptions(fragment, config), missing))
 
 t.test('the fragment names each option once', async t => {
-  const text = readFileSync(join(import.meta.dirname, '../../image/kernel/linux.config'), 'utf8')
+  const text = readFileSync(join(import.meta.dirname, '../../../image/kernel/linux.config'), 'utf8')
   const names = [...text.matchAll(/^(?:# )?(CONFIG_\w+)(?:=| is not set)/gm)].map(match => match[1])
   t.same(names.length, new Set(names).size)
 })
