@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { commandActions, commandSchema } from '../protocol/requests.ts'
+import { commandActions, commandSchema, logLines } from '../protocol/requests.ts'
 import { statusSchema } from '../protocol/status.ts'
 import type { ServiceStatus, Status } from '../protocol/status.ts'
 import { agentUrl, askNode, bearer, refusal } from './agent.ts'
@@ -34,7 +34,10 @@ export const nodeLogs: Command = {
   options: {
     ...nodeOptions,
     service: { help: "service name, or 'agent' (default)", value: 'NAME' },
-    lines: { help: 'how many of the newest lines (default: 100)', value: 'N' },
+    lines: {
+      help: `how many of the newest lines, up to ${logLines.max} (default: ${logLines.fallback})`,
+      value: 'N',
+    },
     follow: { help: 'go on printing until interrupted' },
   },
   examples: ['orama node logs --node-ip 10.0.0.1', 'orama node logs --service rqlite --lines 20 --follow'],
@@ -73,7 +76,7 @@ const logBytesMax = 16 * 1024 * 1024
 
 async function printLogs(world: World, input: Input): Promise<Output> {
   const node = await findEnrolled(world, input)
-  const lines = integer(input, 'lines', { min: 1, max: 100_000, fallback: 100 })
+  const lines = integer(input, 'lines', logLines)
   const query = new URLSearchParams({ service: optional(input, 'service') ?? 'agent', lines: String(lines) })
   if (isSet(input, 'follow')) query.set('follow', 'true')
   const url = `${agentUrl(node, 'logs')}?${query.toString()}`

@@ -45,6 +45,9 @@ export type AcknowledgementAnswer = z.infer<typeof acknowledgementAnswerSchema>
 /** What that box is bound to. */
 export const acknowledgementContext = 'orama-acknowledgement-v1'
 
+/** GET /v1/agent/logs: how many of the newest lines may be asked for, and how many come unasked. */
+export const logLines = { min: 1, max: 1000, fallback: 100 } as const
+
 /** POST /v1/agent/command. */
 export const commandActions = [
   'restart',

@@ -6,6 +6,7 @@ import {
   type AcknowledgementRequest,
   type Command,
   commandSchema,
+  logLines,
   unlockRequestSchema,
 } from '../../protocol/requests.ts'
 import type { Status } from '../../protocol/status.ts'
@@ -31,8 +32,6 @@ export type NodeView = {
   readonly logNames: () => readonly string[]
 }
 
-const linesDefault = 100
-const linesMax = 1000
 const bodyBytesMax = 32 * 1024
 
 /** The routes of port 9998, bound to the WireGuard address. */
@@ -104,10 +103,11 @@ function logQuery(node: NodeView, request: Request): LogQuery {
   const service = query.get('service') ?? 'agent'
   if (!node.logNames().includes(service))
     throw new HttpError(404, 'no such log', `service is one of: ${node.logNames().join(', ')}`)
-  const text = query.get('lines') ?? String(linesDefault)
+  const text = query.get('lines') ?? String(logLines.fallback)
   const lines = /^\d{1,4}$/.test(text) ? Number(text) : 0
-  if (lines < 1 || lines > linesMax)
-    throw new HttpError(400, 'bad number of lines', `lines is a whole number from 1 to ${linesMax}`)
+  const { min, max } = logLines
+  if (lines < min || lines > max)
+    throw new HttpError(400, 'bad number of lines', `lines is a whole number from ${min} to ${max}`)
   return { service, lines, follow: ['1', 'true'].includes(query.get('follow') ?? '') }
 }
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { servicePassword } from '../../protocol/cluster-secret.ts'
 import { verifyOrder } from '../../protocol/order.ts'
-import { commandSchema } from '../../protocol/requests.ts'
+import { commandSchema, logLines } from '../../protocol/requests.ts'
 import { agentToken, answer, now, playNode } from './node.ts'
 import { configFolder, orama, owner } from './support.ts'
 
@@ -110,6 +110,19 @@ t.test('logs of an unknown service tells what the node said', async t => {
   }
 })
 
+t.test('logs asks for as many lines as a node gives, and refuses others before it asks', async t => {
+  const { node, setting } = await enrolled(t)
+  node.behaviour.answers = { 'GET /v1/agent/logs': response => response.end('one\n') }
+  t.equal((await orama(setting, 'node', 'logs', '--lines', String(logLines.max))).code, 0)
+  const asked = node.requests.length
+  for (const lines of ['0', '1001', '100000', '-1', '1e2', '']) {
+    const ran = await orama(setting, 'node', 'logs', `--lines=${lines}`)
+    t.equal(ran.code, 2)
+    t.match(ran.err, `Option --lines must be a number from 1 to 1000, not '${lines}'`)
+  }
+  t.equal(node.requests.length, asked)
+})
+
 t.test('command sends action and service', async t => {
   const { node, setting } = await enrolled(t)
   node.behaviour.answers = { 'POST /v1/agent/command': answer(200, { status: 'restarted' }) }
@@ -180,7 +193,7 @@ t.test('status tells what services use and were denied', async t => {
   t.match(out, 'on, 7 records lost')
 })
 
-for (const words of [
+const notCommands = [
   [],
   ['format'],
   ['restart', '../x'],
@@ -189,11 +202,15 @@ for (const words of [
   ['restart', 'a', '--mode', 'audit'],
   ['seccomp', 'a'],
   ['seccomp', 'a', '--mode', 'off'],
-])
-  t.test(`command refuses: '${words.join(' ')}'`, async t => {
-    const { setting } = await enrolled(t)
-    t.equal((await orama(setting, 'node', 'command', ...words)).code, 2)
-  })
+]
+
+t.test('command refuses what is no action, and asks no node', async t => {
+  const { node, setting } = await enrolled(t)
+  const asked = node.requests.length
+  for (const words of notCommands)
+    t.equal((await orama(setting, 'node', 'command', ...words)).code, 2, words.join(' '))
+  t.equal(node.requests.length, asked)
+})
 
 t.test('wg-config prints what wg(8) and wg-quick(8) read', async t => {
   const { node, config } = await enrolled(t)
