@@ -4,6 +4,7 @@ import * as z from 'zod'
 import { accepted, parseJsonFile } from '../agent/services/json-file.ts'
 import { cached, hashOf } from './cache.ts'
 import { type DebianPackage, unpack } from './debian/packages.ts'
+import { cToolchainHash } from './host-tools.ts'
 import { step, tool } from './step.ts'
 
 /** services/NAME/module.json: the pinned Go module that a service's program is built from. */
@@ -55,9 +56,15 @@ export const besideProgram = { buildInfo: 'build-info', licenses: 'licenses' } a
 export async function buildModule(pin: GoModule, toolchain: Toolchain): Promise<string> {
   return cached({
     kind: 'services',
-    key: hashOf({ pin: JSON.stringify(pin), go: toolchain.key, recipe: '2' }),
+    key: await moduleKey(pin, toolchain, cToolchainHash),
     make: out => step(`${pin.program} ${pin.version}`, () => compile(pin, toolchain, out)),
   })
+}
+
+/** Everything that decides the program's bytes; with cgo, the host's C compiler and the libc that is linked in too. */
+export async function moduleKey(pin: GoModule, go: Toolchain, hashC: () => Promise<string>): Promise<string> {
+  const c = pin.cgo ? { c: await hashC() } : {}
+  return hashOf({ pin: JSON.stringify(pin), go: go.key, ...c, recipe: '2' })
 }
 
 async function compile(pin: GoModule, toolchain: Toolchain, out: string): Promise<void> {

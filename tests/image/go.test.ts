@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { type GoModule, keepLicenses, parseModule } from '../../image/go.ts'
+import { type GoModule, keepLicenses, moduleKey, parseModule } from '../../image/go.ts'
 
 const good = {
   module: 'example.org/p/v2',
@@ -57,4 +57,14 @@ t.test('keepLicenses() refuses a module that has no such file', async t => {
   await t.rejects(keepLicenses(pin, join(folder, 'source'), join(folder, 'to')), {
     message: /example\.org\/p\/v2: it has no licence file 'LICENSE-MIT'/,
   })
+})
+
+const toolchain = { go: '/nowhere/go', key: 'go 1' }
+const key = (pin: GoModule, c: string) => moduleKey(pin, toolchain, () => Promise.resolve(c))
+
+t.test('a program with cgo is built anew when the libc of the host changes, others are not', async t => {
+  const withC = { ...good, cgo: true }
+  t.equal(await key(withC, 'libc 1'), await key(withC, 'libc 1'))
+  t.not(await key(withC, 'libc 1'), await key(withC, 'libc 2'))
+  t.equal(await key(good, 'libc 1'), await key(good, 'libc 2'))
 })
