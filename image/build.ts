@@ -8,6 +8,7 @@ import { cached, cleanPartial, hashFile, hashFolder, hashOf, partialFolder, prun
 import { openApt } from './debian/apt.ts'
 import { type DebianPackage, download, downloadWithDependencies } from './debian/packages.ts'
 import { makeDisk, makeQcow2 } from './disk.ts'
+import { imageToolVersions } from './host-tools.ts'
 import { buildKernel, type Kernel } from './kernel/build.ts'
 import { publish } from './publish.ts'
 import { artefactName, osRelease, type Release } from './release.ts'
@@ -82,10 +83,11 @@ async function imageKey(parts: Parts): Promise<string> {
     agent: await hashFolder(parts.agent),
     node: await hashFile(nodeBinary),
     recipe: await recipeHash(),
+    tools: await imageToolVersions(),
   })
 }
 
-/** Everything of ours that turns the parts into an image, and the versions of what it is built with. */
+/** Everything of ours that turns the parts into an image, and the versions of our npm packages. */
 async function recipeHash(): Promise<string> {
   const root = join(import.meta.dirname, '..')
   const folders = ['image', 'signing', 'agent/disk'].map(folder => hashFolder(join(root, folder)))
