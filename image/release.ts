@@ -17,6 +17,7 @@ export type Release = {
 
 /** The release of this checkout: version of package.json, time of HEAD (or `SOURCE_DATE_EPOCH`), `COUNTER`, `TEST`. */
 export async function thisRelease(env: NodeJS.ProcessEnv): Promise<Release> {
+  refuseRelease(env)
   const { version } = JSON.parse(await readFile(join(projectRoot, 'package.json'), 'utf8')) as {
     version: string
   }
@@ -28,6 +29,17 @@ export async function thisRelease(env: NodeJS.ProcessEnv): Promise<Release> {
   if (!/^\d{1,11}$/.test(epoch))
     throw new RangeError(`Cannot use SOURCE_DATE_EPOCH '${epoch}': need Unix seconds`)
   return { version, counter, epochS: Number(epoch), test: env['TEST'] === '1' }
+}
+
+/** Every image of this version is a development image; with fault injection none is ever more. */
+function refuseRelease(env: NodeJS.ProcessEnv): void {
+  const wanted = env['ORAMA_RELEASE'] ?? ''
+  if (wanted === '' || wanted === '0') return
+  if (env['TEST'] === '1')
+    throw new RangeError('Cannot build a release with TEST=1: fault injection is for development images')
+  throw new RangeError(
+    `Cannot use ORAMA_RELEASE '${wanted}': this version builds development images only, without release keys`,
+  )
 }
 
 /** Without git (a source archive) all files carry the same early time. */

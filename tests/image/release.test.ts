@@ -17,6 +17,9 @@ const refused = [
   ['a time with a fraction', { SOURCE_DATE_EPOCH: '1.5' }, /SOURCE_DATE_EPOCH/],
   ['a date', { SOURCE_DATE_EPOCH: '2026-01-01' }, /SOURCE_DATE_EPOCH/],
   ['an empty time', { SOURCE_DATE_EPOCH: '' }, /SOURCE_DATE_EPOCH ''/],
+  ['a release', { ORAMA_RELEASE: '1' }, /ORAMA_RELEASE '1': this version builds development images only/],
+  ['a release in words', { ORAMA_RELEASE: 'yes', TEST: '0' }, /ORAMA_RELEASE 'yes'/],
+  ['a release with fault injection', { ORAMA_RELEASE: '1', TEST: '1' }, /a release with TEST=1/],
   ['milliseconds', { SOURCE_DATE_EPOCH: '180000000000000' }, /SOURCE_DATE_EPOCH/],
 ] as const
 
@@ -29,6 +32,11 @@ t.test('thisRelease() takes counter and time from the environment', async t => {
   const env = { SOURCE_DATE_EPOCH: '1800000000', COUNTER: '9999999999' }
   t.match(await thisRelease(env), { counter: 9_999_999_999, epochS: 1_800_000_000, test: false })
 })
+
+for (const none of ['', '0'])
+  t.test(`thisRelease(): ORAMA_RELEASE='${none}' asks for no release`, async t =>
+    t.match(await thisRelease({ SOURCE_DATE_EPOCH: '1', ORAMA_RELEASE: none, TEST: '1' }), { test: true }),
+  )
 
 for (const [value, test] of [
   ['1', true],
