@@ -8,6 +8,7 @@ import { cached, cleanPartial, hashFile, hashFolder, hashOf, partialFolder, prun
 import { openApt } from './debian/apt.ts'
 import { type DebianPackage, download, downloadWithDependencies } from './debian/packages.ts'
 import { makeDisk, makeQcow2 } from './disk.ts'
+import { goPackages } from './go.ts'
 import { imageToolVersions } from './host-tools.ts'
 import { buildKernel, type Kernel } from './kernel/build.ts'
 import { publish } from './publish.ts'
@@ -16,7 +17,7 @@ import { assembleTree } from './rootfs/assemble.ts'
 import { executables, otherPackages } from './rootfs/contents.ts'
 import { breaches } from './rootfs/contract.ts'
 import { makeSlot } from './rootfs/squashfs.ts'
-import { describeLicenses, describeServices } from './sbom.ts'
+import { describeLicenses, describePackages, describeServices } from './sbom.ts'
 import { buildServices, type BuiltService, chooseServices } from './services.ts'
 import { step } from './step.ts'
 
@@ -33,10 +34,12 @@ export async function buildImage(release: Release, dist: string, list?: string):
   const [kernelSource] = await download(apt, ['linux-source-6.12'])
   if (kernelSource === undefined) throw new Error('Cannot find linux-source-6.12 in the package index')
   const kernel = await buildKernel(kernelSource)
-  const services = await buildServices(apt, chosen)
+  const go = await download(apt, goPackages)
+  const services = await buildServices(go, chosen)
   const keys = await developmentKeys()
   const agent = await bundled(release.test)
-  const parts: Parts = { release, packages, kernel, services, keys, agent }
+  const builtFrom = [...go, kernelSource]
+  const parts: Parts = { release, packages, builtFrom, kernel, services, keys, agent }
   const made = await cached({
     kind: 'image',
     key: await imageKey(parts),
@@ -53,6 +56,8 @@ const buildsKept = 8
 type Parts = {
   readonly release: Release
   readonly packages: readonly DebianPackage[]
+  /** Debian packages that are not in the image: sources of the kernel, Go. */
+  readonly builtFrom: readonly DebianPackage[]
   readonly kernel: Kernel
   readonly services: readonly BuiltService[]
   readonly keys: string
@@ -75,7 +80,7 @@ async function imageKey(parts: Parts): Promise<string> {
   const programs = await Promise.all(parts.services.flatMap(s => s.programs).map(hashFile))
   return hashOf({
     release: JSON.stringify(parts.release),
-    packages: parts.packages.map(p => p.sha256).join(' '),
+    packages: describePackages({ taken: parts.packages, built: parts.builtFrom }),
     kernel: await hashFile(parts.kernel.bzImage),
     services: JSON.stringify(parts.services.map(s => [s.name, s.uid, s.files, s.pin, s.buildInfo])),
     programs: programs.join(' '),
@@ -155,8 +160,8 @@ type Made = { readonly out: string; readonly uki: string; readonly signedUki: st
 /** Beside the image: what is in it, how large its parts are, and their checksums. */
 async function describeImage(parts: Parts, made: Made): Promise<void> {
   const name = artefactName(parts.release)
-  const list = parts.packages.map(p => `${p.name} ${p.version} ${p.sha256}\n`)
-  await writeFile(join(made.out, `${name}.packages`), list.join(''))
+  const packages = describePackages({ taken: parts.packages, built: parts.builtFrom })
+  await writeFile(join(made.out, `${name}.packages`), packages)
   await writeFile(join(made.out, `${name}.services`), describeServices(parts.services))
   await writeFile(join(made.out, `${name}.licenses`), describeLicenses(parts.services))
   const mib = async (path: string) => ((await stat(path)).size / 1024 / 1024).toFixed(2)

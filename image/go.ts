@@ -36,6 +36,9 @@ export function parseModule(json: string, file: string): GoModule {
 
 export type Toolchain = { readonly go: string; readonly key: string }
 
+/** Debian's packages of Go. */
+export const goPackages = ['golang-1.26-go', 'golang-1.26-src'] as const
+
 /** Debian's Go, unpacked into the cache: never the host's. */
 export async function goToolchain(packages: readonly DebianPackage[]): Promise<Toolchain> {
   const key = hashOf({ packages: packages.map(p => p.sha256).join(' '), recipe: '1' })

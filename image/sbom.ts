@@ -1,5 +1,17 @@
+import type { DebianPackage } from './debian/packages.ts'
 import { runtime } from './rootfs/contents.ts'
 import type { BuiltService } from './services.ts'
+
+/**
+ * The file `.packages` beside the image: `name version sha256` of each Debian package that files of the image are taken
+ * from, then of those that its kernel and services are built from and that are not in it themselves.
+ */
+export function describePackages(from: {
+  readonly taken: readonly DebianPackage[]
+  readonly built: readonly DebianPackage[]
+}): string {
+  return [...from.taken, ...from.built].map(p => `${p.name} ${p.version} ${p.sha256}\n`).join('')
+}
 
 /**
  * The file `.services` beside the image: for each service a paragraph of `Key: value` lines (name, module,

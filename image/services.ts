@@ -3,8 +3,7 @@ import { join, relative } from 'node:path'
 import { readServiceFolder, type ServiceFolder } from '../agent/services/folder.ts'
 import { checkManifests } from '../agent/services/manifest.ts'
 import { exists } from './cache.ts'
-import type { Apt } from './debian/apt.ts'
-import { download } from './debian/packages.ts'
+import type { DebianPackage } from './debian/packages.ts'
 import {
   besideProgram,
   buildModule,
@@ -77,9 +76,12 @@ export function chosenNames(list: string | undefined, known: readonly string[]):
   return known.filter(name => wanted.includes(name))
 }
 
-/** Builds the chosen services' programs, or takes them from the cache. */
-export async function buildServices(apt: Apt, chosen: readonly ChosenService[]): Promise<BuiltService[]> {
-  const toolchain = await goToolchain(await download(apt, ['golang-1.26-go', 'golang-1.26-src']))
+/** Builds the chosen services' programs with Debian's Go, or takes them from the cache. */
+export async function buildServices(
+  go: readonly DebianPackage[],
+  chosen: readonly ChosenService[],
+): Promise<BuiltService[]> {
+  const toolchain = await goToolchain(go)
   const built: BuiltService[] = []
   for (const { name, files, manifest, pin } of chosen)
     built.push({ name, uid: manifest.uid, files, pin, ...(await programOf(pin, toolchain)) })

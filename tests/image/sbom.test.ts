@@ -1,5 +1,5 @@
 import t from 'tap'
-import { describeLicenses, describeServices } from '../../image/sbom.ts'
+import { describeLicenses, describePackages, describeServices } from '../../image/sbom.ts'
 import type { BuiltService } from '../../image/services.ts'
 import { sampleModule } from './sample-module.ts'
 
@@ -62,4 +62,21 @@ t.test('describeLicenses() has each text once, below all who have it', async t =
     describeLicenses([service, { ...service, name: 'two', licenses: [other, ...service.licenses] }]),
     'example.org/a v1.0.0 COPYING\nexample.org/q v1.2.3 LICENSE\n\nfree\n',
   )
+})
+
+const debian = (name: string) => ({
+  name,
+  version: '1:2-3',
+  sha256: 'ab'.repeat(32),
+  file: '/somewhere/x.deb',
+})
+const row = (name: string) => `${name} 1:2-3 ${'ab'.repeat(32)}\n`
+
+t.test('describePackages() has also what the image is built from, at its end', async t => {
+  const [taken, built] = [
+    ['crun', 'libc6'],
+    ['golang-1.26-go', 'linux-source-6.12'],
+  ]
+  const from = { taken: taken.map(debian), built: built.map(debian) }
+  t.equal(describePackages(from), [...taken, ...built].map(row).join(''))
 })
