@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { commandActions, commandSchema, logLines } from '../protocol/requests.ts'
+import { commandActions, commandSchema } from '../protocol/requests.ts'
 import { statusSchema } from '../protocol/status.ts'
 import type { ServiceStatus, Status } from '../protocol/status.ts'
-import { agentUrl, askNode, bearer, refusal } from './agent.ts'
-import { integer, isSet, optional } from './command.ts'
-import type { Command, Input, Output } from './command.ts'
+import { agentUrl, askNode, bearer } from './agent.ts'
+import { optional } from './command.ts'
+import type { Command, Input } from './command.ts'
 import { Failure, printable } from './failure.ts'
 import { columns } from './help.ts'
 import { findEnrolled, nodeOptions, nodesFolder } from './node-file.ts'
@@ -27,21 +27,6 @@ export const nodeStatus: Command = {
 function askStatus(world: World, node: EnrolledNode): Promise<Status> {
   const url = agentUrl(node, 'status')
   return askNode(world, { method: 'GET', url, headers: bearer(node), answer: statusSchema })
-}
-
-export const nodeLogs: Command = {
-  help: "print a node's log: the agent's or a service's",
-  options: {
-    ...nodeOptions,
-    service: { help: "service name, or 'agent' (default)", value: 'NAME' },
-    lines: {
-      help: `how many of the newest lines, up to ${logLines.max} (default: ${logLines.fallback})`,
-      value: 'N',
-    },
-    follow: { help: 'go on printing until interrupted' },
-  },
-  examples: ['orama node logs --node-ip 10.0.0.1', 'orama node logs --service rqlite --lines 20 --follow'],
-  run: printLogs,
 }
 
 export const nodeCommand: Command = {
@@ -71,36 +56,6 @@ export const nodeCommand: Command = {
 }
 
 type NodeOrder = z.infer<typeof commandSchema>
-
-const logBytesMax = 16 * 1024 * 1024
-
-async function printLogs(world: World, input: Input): Promise<Output> {
-  const node = await findEnrolled(world, input)
-  const lines = integer(input, 'lines', logLines)
-  const query = new URLSearchParams({ service: optional(input, 'service') ?? 'agent', lines: String(lines) })
-  if (isSet(input, 'follow')) query.set('follow', 'true')
-  const url = `${agentUrl(node, 'logs')}?${query.toString()}`
-  const request = {
-    method: 'GET',
-    url,
-    headers: bearer(node),
-    timeoutMs: 30_000,
-    bytesMax: logBytesMax,
-  } as const
-  if (isSet(input, 'follow')) return followLogs(world, request)
-  const answer = await world.http(request)
-  if (answer.status !== 200) throw refusal(answer)
-  const text = printable(answer.body).trimEnd()
-  return { json: { lines: text.split('\n') }, text }
-}
-
-async function followLogs(world: World, request: Parameters<World['follow']>[0]): Promise<Output> {
-  const answer = await world.follow(request, text => {
-    world.out(printable(text))
-  })
-  if (answer.status !== 200) throw refusal(answer)
-  return { json: { ended: true }, text: '' }
-}
 
 function readCommand(input: Input): NodeOrder {
   const words = [...input.words]

@@ -1,9 +1,10 @@
 import t from 'tap'
 import { servicePassword } from '../../protocol/cluster-secret.ts'
 import { verifyOrder } from '../../protocol/order.ts'
-import { commandSchema, logLines } from '../../protocol/requests.ts'
-import { agentToken, answer, now, playNode } from './node.ts'
-import { configFolder, orama, owner } from './support.ts'
+import { commandSchema } from '../../protocol/requests.ts'
+import { enrolled } from './enrolled.ts'
+import { agentToken, answer, now } from './node.ts'
+import { orama, owner } from './support.ts'
 
 const status = {
   version: '0.1.0',
@@ -20,16 +21,6 @@ const status = {
   rootProcesses: ['nft'],
   lastPanic: 'oops',
   services: { rqlite: { state: 'ready', since: '2026-11-21T08:00:00Z', restarts: 2, lastExit: 'status 1' } },
-}
-
-type Test = Parameters<typeof playNode>[0] & Parameters<typeof configFolder>[0]
-
-async function enrolled(t: Test, nodeIp = '192.0.2.7', config?: string) {
-  const node = await playNode(t)
-  const folder = config ?? (await configFolder(t))
-  const enroll = ['node', 'enroll', '--genesis', '--node-ip', nodeIp, '--passphrase-fd', '3']
-  await orama({ config: folder, ports: { 9999: node.port } }, ...enroll, '--code', node.code)
-  return { node, config: folder, setting: { config: folder, ports: { 9998: node.port } } }
 }
 
 t.test('status shows what people want to know, and sends the token', async t => {
@@ -76,51 +67,6 @@ t.test('two nodes with one address are not confused: the token of one never goes
   t.equal((await orama(setting, 'node', 'status', '--node', node.nodeId)).code, 0)
   t.equal((await orama(setting, 'node', 'status', '--node-ip', '192.0.2.7')).code, 0)
   t.notOk(other.node.requests.some(({ authorization }) => authorization !== undefined))
-})
-
-t.test('logs prints lines without their escape sequences', async t => {
-  const { node, setting } = await enrolled(t)
-  node.behaviour.answers = { 'GET /v1/agent/logs': response => response.end('one\ntwo \u001b]0;x\u0007\n') }
-  const ran = await orama(setting, 'node', 'logs', '--service', 'rqlite', '--lines', '20')
-  t.equal(ran.out, 'one\ntwo \ufffd]0;x\ufffd\n')
-  t.equal(node.requests.at(-1)?.path, '/v1/agent/logs?service=rqlite&lines=20')
-})
-
-t.test('logs --follow prints until the node ends it', async t => {
-  const { node, setting } = await enrolled(t)
-  node.behaviour.answers = {
-    'GET /v1/agent/logs': response => {
-      response.write('one\n')
-      response.write('two\n')
-      response.end('three\n')
-    },
-  }
-  const ran = await orama(setting, 'node', 'logs', '--follow')
-  t.equal(ran.out, 'one\ntwo\nthree\n')
-  t.equal(ran.code, 0)
-})
-
-t.test('logs of an unknown service tells what the node said', async t => {
-  const { node, setting } = await enrolled(t)
-  node.behaviour.answers = { 'GET /v1/agent/logs': answer(404, { error: 'no such service' }) }
-  for (const more of [[], ['--follow']]) {
-    const ran = await orama(setting, 'node', 'logs', '--service', 'x', ...more)
-    t.equal(ran.code, 3)
-    t.match(ran.err, /no such service/)
-  }
-})
-
-t.test('logs asks for as many lines as a node gives, and refuses others before it asks', async t => {
-  const { node, setting } = await enrolled(t)
-  node.behaviour.answers = { 'GET /v1/agent/logs': response => response.end('one\n') }
-  t.equal((await orama(setting, 'node', 'logs', '--lines', String(logLines.max))).code, 0)
-  const asked = node.requests.length
-  for (const lines of ['0', '1001', '100000', '-1', '1e2', '']) {
-    const ran = await orama(setting, 'node', 'logs', `--lines=${lines}`)
-    t.equal(ran.code, 2)
-    t.match(ran.err, `Option --lines must be a number from 1 to 1000, not '${lines}'`)
-  }
-  t.equal(node.requests.length, asked)
 })
 
 t.test('command sends action and service', async t => {
