@@ -3,6 +3,7 @@ import { errorSchema } from '../protocol/requests.ts'
 import { Failure, printable } from './failure.ts'
 import type { HttpAnswer, HttpRequest } from './http.ts'
 import type { NodeFile } from './node-file.ts'
+import { waiting } from './waiting.ts'
 import type { World } from './world.ts'
 
 export const agentPort = 9998
@@ -18,13 +19,26 @@ const answerBytesMax = 256 * 1024
 /** Asks a node. Throws Failure: 'unreachable', 'refused' with the node's own words, 'failed' for a strange answer. */
 export async function askNode<T>(world: World, question: Question<T>): Promise<T> {
   const { answer: schema, timeoutMs = 15_000, ...request } = question
-  const answer = await world.http({ ...request, timeoutMs, bytesMax: answerBytesMax })
+  const answer = await waitingForNode(world, { ...request, timeoutMs, bytesMax: answerBytesMax }, what =>
+    world.http(what),
+  )
   if (answer.status !== 200) throw refusal(answer)
   try {
     return schema.parse(JSON.parse(answer.body))
   } catch (cause) {
     throw new Failure('failed', `Cannot understand the answer of ${question.url}`, { cause })
   }
+}
+
+/** Sends a request, and says after a second who has not answered yet and how long that is waited for. */
+export function waitingForNode<T>(
+  world: World,
+  request: HttpRequest,
+  send: (request: HttpRequest) => Promise<T>,
+): Promise<T> {
+  const { url, timeoutMs } = request
+  const what = `Waiting for ${new URL(url).host}, ${timeoutMs / 1000} s at most`
+  return waiting(world, what, () => send(request))
 }
 
 /** The URL of an agent's route, on its WireGuard address. */

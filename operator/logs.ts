@@ -1,5 +1,5 @@
 import { logLines } from '../protocol/requests.ts'
-import { agentUrl, bearer, refusal } from './agent.ts'
+import { agentUrl, bearer, refusal, waitingForNode } from './agent.ts'
 import { integer, isSet, optional } from './command.ts'
 import type { Command, Input, Output } from './command.ts'
 import { printable } from './failure.ts'
@@ -38,7 +38,7 @@ async function printLogs(world: World, input: Input): Promise<Output> {
     bytesMax: logBytesMax,
   } as const
   if (isSet(input, 'follow')) return followLogs(world, request, isSet(input, 'json') ? 'json' : 'text')
-  const answer = await world.http(request)
+  const answer = await waitingForNode(world, request, what => world.http(what))
   if (answer.status !== 200) throw refusal(answer)
   const text = printable(answer.body).trimEnd()
   return { json: { lines: text.split('\n') }, text }

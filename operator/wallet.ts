@@ -8,6 +8,7 @@ import type { Command, Input, Options } from './command.ts'
 import { Failure } from './failure.ts'
 import { configFolder, createFile, privateFolder, readSmallFile, refuseExisting } from './files.ts'
 import { makeKeystore, openKeystore, parseKeystore, standardCost } from './keystore.ts'
+import { waiting } from './waiting.ts'
 import type { World } from './world.ts'
 
 /** Options of every command that signs. */
@@ -62,7 +63,9 @@ export async function withWallet<T>(
   const text = await readSmallFile(path, "'orama wallet new' makes a wallet; --wallet FILE names another")
   const keystore = parseKeystore(text)
   const passphrase = await readPassphrase(world, input, `Passphrase of ${path}: `)
-  const privateKey = await lend(passphrase, bytes => openKeystore(keystore, bytes))
+  const privateKey = await lend(passphrase, bytes =>
+    waiting(world, 'Opening the wallet, which is slow on purpose', () => openKeystore(keystore, bytes)),
+  )
   return lend(privateKey, key => use({ address: addressOf(publicKeyOf(key)), privateKey: key }))
 }
 

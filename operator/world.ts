@@ -13,6 +13,8 @@ export type World = {
   out(text: string): void
   err(text: string): void
   now(): Date
+  /** Does something after a delay, unless it is cancelled by what this returns. */
+  later(delayMs: number, act: () => void): () => void
   readonly http: Http
   readonly follow: Follow
   readonly ask: Ask
@@ -29,11 +31,19 @@ export function realWorld(): World {
     out: text => process.stdout.write(text),
     err: text => process.stderr.write(text),
     now: () => new Date(),
+    later,
     http: sendHttp,
     follow: followHttp,
     ask: askTerminal,
     readFd,
     run: runProgram,
+  }
+}
+
+function later(delayMs: number, act: () => void): () => void {
+  const timer = setTimeout(act, delayMs)
+  return () => {
+    clearTimeout(timer)
   }
 }
 

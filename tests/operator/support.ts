@@ -48,6 +48,8 @@ export async function orama(setting: Setting, ...argv: readonly string[]): Promi
     out: text => (written.out += text),
     err: text => (written.err += text),
     now: () => setting.now ?? new Date('2026-11-21T08:01:00Z'),
+    // In this world nothing takes long.
+    later: () => () => undefined,
     http: request => sendHttp(redirect(request, setting)),
     follow: (request, onText) => followHttp(redirect(request, setting), onText),
     ask: () => Promise.resolve(Buffer.from(typed.shift() ?? '')),
