@@ -29,8 +29,11 @@ function askStatus(world: World, node: EnrolledNode): Promise<Status> {
   return askNode(world, { method: 'GET', url, headers: bearer(node), answer: statusSchema })
 }
 
+// The protocol has words for later versions; nodes of this one refuse them always.
+const actions = commandActions.filter(action => action !== 'leave' && action !== 'update')
+
 export const nodeCommand: Command = {
-  help: `tell a node to do something: ${commandActions.join(', ')}`,
+  help: `tell a node to do something: ${actions.join(', ')}`,
   words: ['[ACTION]', '[SERVICE]'],
   options: {
     action: { help: 'the same as ACTION', value: 'ACTION' },
@@ -68,9 +71,10 @@ function readCommand(input: Input): NodeOrder {
     ...(mode === undefined ? {} : { mode }),
   })
   const complete = (action === 'seccomp') === (mode !== undefined)
-  if (parsed.success && words.length === 0 && complete) return parsed.data
+  const known = actions.some(word => word === action)
+  if (parsed.success && words.length === 0 && complete && known) return parsed.data
   throw new Failure('usage', 'Cannot read the action', {
-    hint: `ACTION is one of: ${commandActions.join(', ')}; seccomp takes a service and --mode enforce or audit`,
+    hint: `ACTION is one of: ${actions.join(', ')}; seccomp takes a service and --mode enforce or audit`,
   })
 }
 

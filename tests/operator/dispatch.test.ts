@@ -32,6 +32,11 @@ t.test("'orama --help' lists every command", async t => {
     for (const name of Object.keys(table)) t.match(out, `orama ${area} ${name}`)
 })
 
+t.test('the help of command offers only what a node of this version carries out', async t => {
+  const { out } = await orama(setting, 'node', 'command', '--help')
+  t.match(out, /: restart, stop, start, status, seccomp, reboot\n/)
+})
+
 const refused: readonly (readonly [string, readonly string[]])[] = [
   ['an unknown area', ['cluster', 'status']],
   ['an unknown command', ['node', 'format']],

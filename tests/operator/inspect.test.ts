@@ -142,6 +142,8 @@ t.test('status tells what services use and were denied', async t => {
 const notCommands = [
   [],
   ['format'],
+  ['leave'],
+  ['update'],
   ['restart', '../x'],
   ['restart', 'a', 'b'],
   ['restart', 'a', '--service', 'b'],
