@@ -43,10 +43,12 @@ export type Keeper = {
   readonly start: () => void
   /** Resolves when the service has ended and its sandbox is gone. */
   readonly stop: () => Promise<void>
+  /** SIGKILL at once, where it runs; it is started again as after any end. Resolves when it has ended. */
+  readonly condemn: (why: string) => Promise<void>
 }
 
 export type KeeperOptions = {
-  /** Resolves when everything that the service requires is ready. Throws when the signal is aborted. */
+  /** Resolves when everything that the service needs is there. Throws when the signal is aborted. */
   readonly mayStart: (signal: AbortSignal) => Promise<void>
   readonly onChange: () => void
 }
@@ -78,6 +80,15 @@ export function createKeeper(manifest: Manifest, world: KeeperWorld, options: Ke
       await current?.done
       if (running === current) running = undefined
     },
+    condemn: async why => {
+      const { process } = life
+      if (process === undefined) return
+      process.why ??= why
+      const blow = { name: manifest.name, signal: 'KILL', waitMs: killWaitMs } as const
+      process.ending ??= endsWithin(world, process.exit, blow)
+      await process.ending
+      process.ending = undefined
+    },
   }
 }
 
@@ -88,6 +99,14 @@ type Life = {
   readonly mayStart: KeeperOptions['mayStart']
   readonly status: () => KeeperStatus
   readonly set: (change: Partial<Facts>) => void
+  /** While there is one; `why` is what it was condemned for. */
+  process?: Process | undefined
+}
+
+type Process = {
+  readonly exit: Promise<unknown>
+  why?: string
+  ending?: Promise<boolean> | undefined
 }
 
 type Facts = {
@@ -186,14 +205,18 @@ async function watch(life: Life, { pid, stop }: Running): Promise<number> {
     ended.abort()
     return status
   })
+  const process: Process = { exit }
+  life.process = process
   const readiness = { sinceMs: undefined as number | undefined }
   const signal = AbortSignal.any([stop, ended.signal])
-  const why = await probeUntil(life, signal, () => (readiness.sinceMs ??= world.nowMs()))
+  const hung = await probeUntil(life, signal, () => (readiness.sinceMs ??= world.nowMs()))
   const readyMs = readiness.sinceMs === undefined ? 0 : world.nowMs() - readiness.sinceMs
   life.set({ state: 'stopping' })
   if (!ended.signal.aborted) await end(life, exit)
   const status = ended.signal.aborted ? describeExit(await exit) : 'did not end after SIGKILL'
+  const why = process.why ?? hung
   life.set({ lastExit: why === undefined ? status : `${why}; ${status}` })
+  life.process = undefined
   return readyMs
 }
 

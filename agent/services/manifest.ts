@@ -14,6 +14,8 @@ const fileBytesMax = 65_536
 
 /** What the agent keeps for itself; a service that named one would wait for ever, or listen in its place. */
 const agentPorts = [9997, 9998, 9999, 51_820]
+/** From here on the kernel gives ports to whoever calls out: such a port can be another's without a fault of its own. */
+const firstCallerPort = 32_768
 
 const probe = z.union([
   z.strictObject({ http: z.strictObject({ port, path: z.string().regex(/^\/[\w./?=&-]{0,127}$/) }) }),
@@ -159,6 +161,13 @@ function checkPorts(manifest: PortsAndProbe, context: z.RefinementCtx): void {
   const taken = manifest.ports.findIndex(p => agentPorts.includes(p.port))
   if (taken >= 0)
     context.addIssue({ code: 'custom', path: ['ports', taken], message: "the port is the agent's" })
+  const high = manifest.ports.findIndex(p => p.port >= firstCallerPort)
+  if (high >= 0)
+    context.addIssue({
+      code: 'custom',
+      path: ['ports', high],
+      message: `from ${firstCallerPort} on callers have them`,
+    })
   if (!manifest.ports.some(p => p.protocol === 'tcp' && p.port === probePort(manifest.readiness)))
     context.addIssue({
       code: 'custom',

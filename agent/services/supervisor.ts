@@ -1,9 +1,14 @@
+import { describe } from '../system/log.ts'
+import type { HeldPort } from '../system/ports.ts'
 import { createKeeper, type Keeper, type KeeperStatus, type KeeperWorld } from './keeper.ts'
 import { type Manifest, startOrder } from './manifest.ts'
+import { portTakers } from './takers.ts'
 
 export type SupervisorWorld = KeeperWorld & {
   /** Throws where the service has no cgroup, since it does not run. */
   readonly usage: (name: string) => Promise<Usage>
+  /** Who holds which port of the machine; throws where the kernel does not say. */
+  readonly heldPorts: () => readonly HeldPort[]
 }
 
 /** What a sandbox uses: memory now, processor time since it was made. */
@@ -44,10 +49,15 @@ export function createSupervisor(
 ): Supervisor {
   const changes = changeBoard()
   const keepers = new Map<string, Keeper>()
+  const guardPorts = portGuard(keepers, world)
   const isReady = (name: string) => keepers.get(name)?.status().state === 'ready'
   for (const manifest of startOrder(manifests)) {
     const keeper = createKeeper(manifest, world, {
-      mayStart: stop => changes.until(() => manifest.requires.every(isReady), stop),
+      mayStart: async stop => {
+        await changes.until(() => manifest.requires.every(isReady), stop)
+        // Else it would find its port taken, and try again later and later.
+        await guardPorts()
+      },
       onChange: () => {
         changes.tell()
         onChange?.()
@@ -60,7 +70,7 @@ export function createSupervisor(
     if (keeper === undefined) throw new RangeError(`Cannot find service '${name}'`)
     return keeper
   }
-  const passes = startPasses([...keepers.values()], world, signal)
+  const passes = startPasses([...keepers.values()], { world, guardPorts }, signal)
   return {
     startAll: () => {
       for (const keeper of keepers.values()) keeper.start()
@@ -142,11 +152,45 @@ type Passes = {
   readonly withUsage: (status: KeeperStatus, name: string) => ServiceStatus
 }
 
+/**
+ * Kills every service that holds a port of another; resolves when they have ended. Never throws: where the kernel does
+ * not say who holds what, the services run all the same, and the log says so once.
+ */
+function portGuard(keepers: ReadonlyMap<string, Keeper>, world: SupervisorWorld): () => Promise<void> {
+  let told = false
+  const takers = () => {
+    try {
+      return portTakers(
+        [...keepers.values()].map(keeper => keeper.manifest),
+        world.heldPorts(),
+      )
+    } catch (cause) {
+      if (!told) world.log(`ports are not guarded: ${describe(cause)}`)
+      told = true
+      return []
+    }
+  }
+  return async () => {
+    const killed = takers().map(async ({ name, port, owner }) => {
+      await keepers.get(name)?.condemn(`took port ${port} of ${owner}`)
+    })
+    await Promise.all(killed)
+  }
+}
+
+type PassTasks = { readonly world: SupervisorWorld; readonly guardPorts: () => Promise<void> }
+
 /** Looks at every service once a second: so a supervisor that hangs is seen, and figures are at hand. */
-function startPasses(keepers: readonly Keeper[], world: SupervisorWorld, signal: AbortSignal): Passes {
+function startPasses(
+  keepers: readonly Keeper[],
+  { world, guardPorts }: PassTasks,
+  signal: AbortSignal,
+): Passes {
   const usage = new Map<string, Usage>()
   let lastMs = world.nowMs()
   const pass = async () => {
+    // Not waited for: a process that does not end must not look like a supervisor that hangs.
+    void guardPorts()
     for (const { manifest, status } of keepers) {
       const runs = status().pid !== undefined
       const used = runs ? await world.usage(manifest.name).catch(() => undefined) : undefined

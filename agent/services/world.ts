@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { bootTimeMs, type ExitStatus } from '../system/libc.ts'
 import { log } from '../system/log.ts'
 import { openNetlink } from '../system/netlink.ts'
+import { heldPorts } from '../system/ports.ts'
 import { auditProtocol, type AuditWorld, receiveBufferBytes } from './audit.ts'
 import type { Crun } from './crun.ts'
 import { readServiceFolder } from './folder.ts'
@@ -28,6 +29,7 @@ export function serviceWorld({ crun, onExit, wireguardAddress }: ServiceWorldOpt
       await sleep(ms, undefined, { signal })
     },
     random: Math.random,
+    heldPorts: () => heldPorts(),
     log: line => {
       log(`services: ${line}`)
     },

@@ -14,6 +14,7 @@ import { connect, createServer } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { call, clone, endForks, errnoName, forkUntilRefused, numbers, socket } from './calls.ts'
+import { holdPort, holdPortWaiting } from './hold.ts'
 
 /** Tries one thing; says 'done', the name of the error, or what it found. Throws the error of Node's own calls. */
 type Attempt = (...words: readonly string[]) => string | Promise<string>
@@ -60,6 +61,9 @@ export const attempts: Readonly<Record<string, Attempt>> = {
   connect: (host = '', port = '') => connectTo(host, Number(port)),
   datagram: (host = '', port = '') => sendDatagram(host, Number(port)),
   listen: (host = '', port = '') => listenOn(host, Number(port)),
+  hold: (protocol, host = '', port = '') => holdPort([protocolOf(protocol), host, Number(port)]),
+  'hold-waiting': (...[protocol, host = '', port = '', to = '', toPort = '']) =>
+    holdPortWaiting([protocolOf(protocol), host, Number(port)], [to, Number(toPort)]),
   flood: seconds => {
     new Worker(new URL('./flood.ts', import.meta.url), { workerData: { seconds: Number(seconds) } })
     return done
@@ -80,6 +84,10 @@ function numberOf(name: string): number {
   const number = Object.entries(numbers).find(([known]) => known === name)?.[1]
   if (number === undefined) throw new RangeError(`Cannot call '${name}'`)
   return number
+}
+
+function protocolOf(word = ''): 'tcp' | 'udp' {
+  return word === 'udp' ? 'udp' : 'tcp'
 }
 
 function manyCalls(number: number, count: number): string {

@@ -1,10 +1,12 @@
 import ffi from 'node:ffi'
 import { constants } from 'node:os'
 
-const { functions: libc } = ffi.dlopen('libc.so.6', {
+export const { functions: libc } = ffi.dlopen('libc.so.6', {
   // Variadic in C; on this processor its arguments go the same way as others.
   syscall: { arguments: ['i64', 'u64', 'u64', 'u64', 'u64', 'u64', 'u64'], return: 'i64' },
   fork: { arguments: [], return: 'i32' },
+  bind: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
+  connect: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   pause: { arguments: [], return: 'i32' },
   waitpid: { arguments: ['i32', 'pointer', 'i32'], return: 'i32' },
   __errno_location: { arguments: [], return: 'pointer' },
@@ -47,7 +49,7 @@ export const numbers = {
   clone3: 435,
 } as const
 
-const socketNumber = 41
+export const socketNumber = 41
 const cloneNumber = 56
 
 /** Makes a system call with these numbers and zeros; 'done', or the name of its error. */
@@ -95,7 +97,8 @@ function outcome(result: bigint): string {
   return result >= 0n ? 'done' : errorName()
 }
 
-function errorName(): string {
+/** Of the last call that failed. */
+export function errorName(): string {
   const errno = ffi.getInt32(errnoAt, 0)
   return errnoName(errno) ?? `errno ${errno}`
 }

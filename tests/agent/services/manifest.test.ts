@@ -34,6 +34,11 @@ const refused = [
   ['port 0', { ports: [{ port: 0, protocol: 'tcp', on: 'wireguard' }] }, 'ports.0.port'],
   ['a public port', { ports: [{ port: 10_100, protocol: 'tcp', on: 'public' }] }, 'ports.0.on'],
   ["the agent's port", { ports: [{ port: 9998, protocol: 'tcp', on: 'wireguard' }] }, 'ports.0'],
+  [
+    'a port that callers are given',
+    { ports: [{ port: 32_768, protocol: 'tcp', on: 'wireguard' }] },
+    'ports.0',
+  ],
   ['a probe of a port that is not its own', { readiness: { tcp: { port: 1 } } }, 'readiness'],
   ['a capability beyond the one', { capabilities: ['CAP_SYS_ADMIN'] }, 'capabilities.0'],
   [

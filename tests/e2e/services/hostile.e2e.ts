@@ -123,14 +123,25 @@ t.test('services that are killed, and one that is hostile', async t => {
     "who listens on another's port while that restarts is not reached, and told no password",
     async t => {
       must(await command(site, 'stop', 'rqlite'))
-      t.equal(await attempt(site, 'listen', nodeIp, 10_100), 'done')
-      await t.rejects(curl(site, 10_100), /status 28/)
-      must(await command(site, 'restart', 'probe'))
+      await take(site, ['listen', nodeIp, 10_100])
+      // Refused by nobody, or else by the kernel, since the port is free again.
+      await t.rejects(curl(site, 10_100), /status (7|28)/)
+      await untilKilled(site, 'took port 10100 of rqlite; signal 9')
       must(await command(site, 'start', 'rqlite'))
-      for (const name of ['probe', 'rqlite']) await untilReady(site, name)
+      await untilReady(site, 'rqlite')
       t.match(await query(site, 'SELECT count(*) FROM load'), /\[/)
     },
   )
+
+  for (const [what, attempted, owner, port] of takings)
+    await t.test(`who takes another's port ${what} does not keep its owner from coming back`, async t => {
+      must(await command(site, 'stop', owner))
+      await take(site, attempted)
+      must(await command(site, 'start', owner))
+      await untilReady(site, owner)
+      await untilKilled(site, `took port ${port} of ${owner}; signal 9`)
+      t.match((await readStatus(site)).services[owner], { state: 'ready' })
+    })
 
   await t.test('a port that is nobody’s is not reached', async t => {
     t.equal(await attempt(site, 'listen', '0.0.0.0', 10_191), 'done')
@@ -183,6 +194,24 @@ t.test('services that are killed, and one that is hostile', async t => {
     t.same(await others(), later)
   })
 })
+
+/** Ways to hold a port without listening on it. */
+const takings = [
+  ['and only binds it', ['hold', 'tcp', nodeIp, 10_102], 'olric', 10_102],
+  ['by UDP', ['hold', 'udp', nodeIp, 10_103], 'olric', 10_103],
+  ['and waits for an answer', ['hold-waiting', 'tcp', nodeIp, 10_107, '192.0.2.1', 53], 'kubo', 10_107],
+] as const
+
+/** The probe may be killed for it before it has answered: that it was done, the reason of its end tells. */
+async function take(site: Site, [name, ...words]: readonly [string, ...(string | number)[]]): Promise<void> {
+  await untilReady(site, 'probe')
+  await attempt(site, name, ...words).catch(() => undefined)
+}
+
+/** Waits until the probe has ended for this reason, and is ready again. */
+async function untilKilled(site: Site, lastExit: string): Promise<void> {
+  await untilService(site, 'probe', s => s.lastExit === lastExit && s.state === 'ready')
+}
 
 function command(site: Site, ...words: readonly string[]) {
   return site.orama('node', 'command', '--node-ip', nodeIp, ...words)
