@@ -106,7 +106,7 @@ function outputRules(state: FirewallState): string[] {
  * connection comes to be, and nobody tells them a password.
  */
 function foreignReplies({ services }: FirewallState): string[] {
-  const rules = [`tcp sport ${set([agentOnlyPorts.chunks, agentOnlyPorts.agent])} meta skuid != 0 drop`]
+  const rules = [`tcp sport ${set(Object.values(agentOnlyPorts))} meta skuid != 0 drop`]
   for (const { uid, ports } of services)
     for (const protocol of ['tcp', 'udp'] as const) {
       const own = ports.filter(p => p.protocol === protocol).map(p => p.port)

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { agentOnlyPorts } from '../network/firewall.ts'
 import { accepted, parseJsonFile } from './json-file.ts'
 import { checkTemplates, listsSchema } from './templates.ts'
 
@@ -13,7 +14,7 @@ const fileName = z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/)
 const fileBytesMax = 65_536
 
 /** What the agent keeps for itself; a service that named one would wait for ever, or listen in its place. */
-const agentPorts = [9997, 9998, 9999, 51_820]
+const agentPorts = [...Object.values(agentOnlyPorts), 9999, 51_820]
 /** From here on the kernel gives ports to whoever calls out: such a port can be another's without a fault of its own. */
 const firstCallerPort = 32_768
 

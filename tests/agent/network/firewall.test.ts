@@ -109,7 +109,7 @@ const present = [
     "nobody but the agent answers from the agent's ports",
     blank,
     'output',
-    'tcp sport { 9997, 9998 } meta skuid != 0 drop',
+    'tcp sport { 9997, 9998, 10106 } meta skuid != 0 drop',
   ],
   [
     "nobody but a service answers from the service's ports",

@@ -39,6 +39,7 @@ const refused = [
     { ports: [{ port: 32_768, protocol: 'tcp', on: 'wireguard' }] },
     'ports.0',
   ],
+  ["the guardian's port", { ports: [{ port: 10_106, protocol: 'tcp', on: 'wireguard' }] }, 'ports.0'],
   ['a probe of a port that is not its own', { readiness: { tcp: { port: 1 } } }, 'readiness'],
   ['a capability beyond the one', { capabilities: ['CAP_SYS_ADMIN'] }, 'capabilities.0'],
   [

@@ -143,6 +143,12 @@ t.test('services that are killed, and one that is hostile', async t => {
       t.match((await readStatus(site)).services[owner], { state: 'ready' })
     })
 
+  await t.test('who poses as the guardian is not reached, and killed', async t => {
+    await take(site, ['listen', '0.0.0.0', 10_106])
+    await t.rejects(curl(site, 10_106), /status (7|28)/)
+    await untilKilled(site, 'took port 10106 of agent; signal 9')
+  })
+
   await t.test('a port that is nobody’s is not reached', async t => {
     t.equal(await attempt(site, 'listen', '0.0.0.0', 10_191), 'done')
     await t.rejects(curl(site, 10_191), /status 28/)
