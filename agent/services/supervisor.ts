@@ -19,7 +19,7 @@ export type ServiceStatus = KeeperStatus & Partial<Usage>
 export type Supervisor = {
   /** Begins to start everything; each service waits until those that it requires are ready. */
   readonly startAll: () => void
-  /** Stops everything, each after those that require it; returns when all have ended. */
+  /** Stops everything, each after those that require it; returns when all have ended. Nothing is started any more. */
   readonly stopAll: () => Promise<void>
   /** These throw RangeError for a name that is no service. Others are not touched. */
   readonly start: (name: string) => void
@@ -70,20 +70,25 @@ export function createSupervisor(
     if (keeper === undefined) throw new RangeError(`Cannot find service '${name}'`)
     return keeper
   }
+  let stopped = false
+  const start = (name: string) => {
+    const keeper = find(name)
+    if (!stopped) keeper.start()
+  }
   const passes = startPasses([...keepers.values()], { world, guardPorts }, signal)
   return {
     startAll: () => {
-      for (const keeper of keepers.values()) keeper.start()
+      for (const name of keepers.keys()) start(name)
     },
-    stopAll: () => stopInOrder([...keepers.values()]),
-    start: name => {
-      find(name).start()
+    stopAll: () => {
+      stopped = true
+      return stopInOrder([...keepers.values()])
     },
+    start,
     stop: name => find(name).stop(),
     restart: async name => {
-      const keeper = find(name)
-      await keeper.stop()
-      keeper.start()
+      await find(name).stop()
+      start(name)
     },
     status: () =>
       Object.fromEntries(

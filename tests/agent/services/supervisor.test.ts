@@ -172,6 +172,31 @@ t.test('a start while it stops follows the stop; a start while it runs does noth
   t.equal(state('one'), 'ready')
 })
 
+t.test('a restart on its way starts nothing once all are stopped', async t => {
+  const { supervisor, behaviour, advance, events, state } = setUp(t, [one])
+  behaviour('one').diesOf = ['KILL']
+  supervisor.startAll()
+  await advance(0)
+  const restarted = supervisor.restart('one')
+  const stopped = supervisor.stopAll()
+  await advance(20_000)
+  await Promise.all([restarted, stopped])
+  await advance(1000)
+  t.same(events, ['start one', 'TERM one', 'KILL one', 'remove one'])
+  t.equal(state('one'), 'stopped')
+})
+
+for (const how of ['start', 'restart'] as const)
+  t.test(`a ${how} after all were stopped starts nothing`, async t => {
+    const { supervisor, advance, events } = setUp(t, [one])
+    supervisor.startAll()
+    await advance(0)
+    await supervisor.stopAll()
+    await supervisor[how]('one')
+    await advance(1000)
+    t.equal(events.filter(event => event === 'start one').length, 1)
+  })
+
 t.test('status tells state, time in it, PID and memory; passes go on', async t => {
   const { supervisor, advance } = setUp(t, [one])
   t.match(supervisor.status(), { one: { state: 'stopped', restarts: 0 } })
