@@ -85,7 +85,7 @@ export function startServices(
   void killInTurn({
     fault: wantedFault(),
     supervisor,
-    kill: name => sandboxes.kill(name, 'KILL'),
+    kill: sandboxes.kill,
     sleep,
     log,
   })

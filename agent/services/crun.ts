@@ -48,7 +48,7 @@ export type ServiceFacts = {
 /** Sandboxes by crun, detached: no monitor stays behind, and the service becomes a child of PID 1. */
 export type Crun = {
   readonly start: (manifest: Manifest) => Promise<number>
-  readonly kill: (name: string, signal: StopSignal) => Promise<void>
+  readonly kill: (name: string, signal: StopSignal | 'STOP') => Promise<void>
   readonly remove: (name: string) => Promise<void>
   readonly usage: (name: string) => Promise<Usage>
 }

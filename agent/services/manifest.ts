@@ -18,9 +18,13 @@ const agentPorts = [...Object.values(agentOnlyPorts), 9999, 51_820]
 /** From here on the kernel gives ports to whoever calls out: such a port can be another's without a fault of its own. */
 const firstCallerPort = 32_768
 
+/**
+ * `http`: good when GET of the path has a status from 200 to 299. `tcp`: good when anything comes back for the bytes
+ * `send`, in hex; a connection alone says nothing, for the kernel accepts it in place of a service that hangs.
+ */
 const probe = z.union([
   z.strictObject({ http: z.strictObject({ port, path: z.string().regex(/^\/[\w./?=&-]{0,127}$/) }) }),
-  z.strictObject({ tcp: z.strictObject({ port }) }),
+  z.strictObject({ tcp: z.strictObject({ port, send: z.string().regex(/^([0-9a-f]{2}){1,256}$/) }) }),
 ])
 
 const manifestSchema = z

@@ -10,7 +10,7 @@ export async function probeService(manifest: Manifest, wireguardAddress: string)
   const signal = AbortSignal.timeout(manifest.intervals.probeS * 1000)
   const { readiness } = manifest
   if ('http' in readiness) return probeHttp({ host, port, path: readiness.http.path, signal })
-  return probeTcp({ host, port, signal })
+  return probeTcp({ host, port, send: Buffer.from(readiness.tcp.send, 'hex'), signal })
 }
 
 type Target = { readonly host: string; readonly port: number; readonly signal: AbortSignal }
@@ -29,14 +29,21 @@ function probeHttp(target: Target & { readonly path: string }): Promise<boolean>
   })
 }
 
-function probeTcp({ host, port, signal }: Target): Promise<boolean> {
+/** True for the first byte that comes back, whatever it is. */
+function probeTcp({ host, port, send, signal }: Target & { readonly send: Uint8Array }): Promise<boolean> {
   return new Promise(resolve => {
     const socket = connect({ host, port, signal })
     socket.on('connect', () => {
+      socket.write(send)
+    })
+    socket.on('data', () => {
       resolve(true)
       socket.destroy()
     })
     socket.on('error', () => {
+      resolve(false)
+    })
+    socket.on('close', () => {
       resolve(false)
     })
   })

@@ -68,7 +68,7 @@ const manifest = {
   uid: 1001,
   ports: [{ port: 1, protocol: 'tcp', on: 'loopback' }],
   requires: [],
-  readiness: { tcp: { port: 1 } },
+  readiness: { tcp: { port: 1, send: '00' } },
   stop: { signal: 'TERM', graceS: 1 },
   limits: { memoryMib: 64, cpus: 1, pids: 16, files: 64 },
   syscalls: [],
@@ -86,7 +86,7 @@ function twoServices({ manifest: more = {}, pin: pinned = {} }: Change) {
     uid: 1002,
     command: ['/usr/bin/q'],
     ports: [{ port: 2, protocol: 'tcp', on: 'loopback' }],
-    readiness: { tcp: { port: 2 } },
+    readiness: { tcp: { port: 2, send: '00' } },
     ...more,
   }
   return {

@@ -15,7 +15,7 @@ export function manifest({ name, uid = 1001, port = 1234, requires = [] }: Examp
     requires,
     command: ['/usr/bin/program', '-id=${nodeId}', '${dataDir}'],
     ports: [{ port, protocol: 'tcp', on: 'loopback' }],
-    readiness: { tcp: { port } },
+    readiness: { tcp: { port, send: '00' } },
     stop: { signal: 'TERM', graceS: 20 },
     limits: { memoryMib: 64, cpus: 0.5, pids: 16, files: 256 },
     syscalls: [],

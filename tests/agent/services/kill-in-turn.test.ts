@@ -24,8 +24,9 @@ function world(fault: string) {
         ),
       readyForMs: () => (fallen.size > 0 ? undefined : readyFor.ms),
     },
-    kill: async name => {
-      did.push(`${name} after ${readyFor.ms} ms`)
+    kill: async (name, signal) => {
+      did.push(`${signal} ${name} after ${readyFor.ms} ms`)
+      if (signal === 'STOP') return
       fallen.add(name)
       readyFor.ms = 0
     },
@@ -44,13 +45,21 @@ t.test('a test image kills each service once, when all have been ready for a whi
   t.teardown(() => delete image.ORAMA_TEST_BUILD)
   const { killing, did } = world('kill@services')
   await killInTurn(killing)
-  t.same(did, ['one after 3000 ms', 'two after 3000 ms'])
+  t.same(did, ['KILL one after 3000 ms', 'KILL two after 3000 ms'])
+})
+
+t.test('a test image stops all at once, when all have been ready for a while', async t => {
+  image.ORAMA_TEST_BUILD = true
+  t.teardown(() => delete image.ORAMA_TEST_BUILD)
+  const { killing, did } = world('hang@services')
+  await killInTurn(killing)
+  t.same(did, ['STOP one after 3000 ms', 'STOP two after 3000 ms'])
 })
 
 t.test('a test image that was told something else kills nothing', async t => {
   image.ORAMA_TEST_BUILD = true
   t.teardown(() => delete image.ORAMA_TEST_BUILD)
-  for (const fault of ['', 'exit@services', 'kill@unlock']) {
+  for (const fault of ['', 'exit@services', 'kill@unlock', 'constructor', '__proto__']) {
     const { killing, did } = world(fault)
     await killInTurn(killing)
     t.same(did, [], fault)

@@ -40,7 +40,10 @@ const refused = [
     'ports.0',
   ],
   ["the guardian's port", { ports: [{ port: 10_106, protocol: 'tcp', on: 'wireguard' }] }, 'ports.0'],
-  ['a probe of a port that is not its own', { readiness: { tcp: { port: 1 } } }, 'readiness'],
+  ['a probe of a port that is not its own', { readiness: { tcp: { port: 1, send: '00' } } }, 'readiness'],
+  ['a probe that only connects', { readiness: { tcp: { port: 10_100 } } }, 'readiness'],
+  ['a probe that says nothing', { readiness: { tcp: { port: 10_100, send: '' } } }, 'readiness'],
+  ['a probe that says half a byte', { readiness: { tcp: { port: 10_100, send: '000' } } }, 'readiness'],
   ['a capability beyond the one', { capabilities: ['CAP_SYS_ADMIN'] }, 'capabilities.0'],
   [
     'memory without bound',

@@ -1,6 +1,7 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import t from 'tap'
 import { probeService } from '../../../agent/services/probe.ts'
 import { manifest } from './example.ts'
@@ -50,12 +51,64 @@ t.test("a port on WireGuard is called at the node's address there", async t =>
   ),
 )
 
-t.test('a TCP probe wants a connection only', async t =>
-  withService(
-    () => undefined,
-    async port => t.equal(await probeService({ ...probed(port), readiness: { tcp: { port } } }, ''), true),
-  ),
-)
+/** Whether a service on loopback whose connections are handled so is good, asked with `ping`. */
+async function goodByTcp(handle: (socket: Socket) => void): Promise<boolean> {
+  const server = createTcpServer(handle).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  try {
+    return await probeService(probedByTcp((server.address() as AddressInfo).port), '')
+  } finally {
+    server.close()
+  }
+}
+
+function probedByTcp(port: number) {
+  const service = probed(port)
+  const intervals = { ...service.intervals, probeS: 1 }
+  return { ...service, intervals, readiness: { tcp: { port, send: Buffer.from('ping').toString('hex') } } }
+}
+
+t.test('a TCP probe sends what it is told to, and any answer is good', async t => {
+  const heard: string[] = []
+  const good = await goodByTcp(socket => {
+    socket.on('data', data => {
+      heard.push(data.toString())
+      socket.end('-')
+    })
+  })
+  t.same([good, heard], [true, ['ping']])
+})
+
+const deaf = [
+  ['accepts and says nothing', (socket: Socket) => socket.resume()],
+  ['accepts and hangs up', (socket: Socket) => socket.end()],
+  ['accepts and breaks off', (socket: Socket) => socket.resetAndDestroy()],
+] as const
+for (const [what, handle] of deaf)
+  t.test(`a TCP probe is not content with a service that ${what}`, async t =>
+    t.equal(
+      await goodByTcp(socket => {
+        socket.on('error', () => undefined)
+        handle(socket)
+        t.teardown(() => socket.destroy())
+      }),
+      false,
+    ),
+  )
+
+for (const kind of ['tcp', 'http'] as const)
+  t.test(`a stopped process, for which the kernel accepts, is not good by ${kind}`, async t => {
+    const program = `require('http').createServer((q, r) => r.end()).listen(0, '127.0.0.1', function () {
+      process.stdout.write(String(this.address().port)) })`
+    const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+    t.teardown(() => child.kill('SIGKILL'))
+    const [said] = (await once(child.stdout, 'data')) as [Buffer]
+    const byTcp = probedByTcp(Number(said.toString()))
+    const asked = kind === 'tcp' ? byTcp : { ...probed(Number(said.toString())), intervals: byTcp.intervals }
+    t.equal(await probeService(asked, ''), true)
+    child.kill('SIGSTOP')
+    t.equal(await probeService(asked, ''), false)
+  })
 
 t.test('a port where nobody listens is not ready', async t => {
   let closed = 0
@@ -64,7 +117,7 @@ t.test('a port where nobody listens is not ready', async t => {
     async port => void (closed = port),
   )
   t.equal(await probeService(probed(closed), ''), false)
-  t.equal(await probeService({ ...probed(closed), readiness: { tcp: { port: closed } } }, ''), false)
+  t.equal(await probeService(probedByTcp(closed), ''), false)
 })
 
 t.test('a service that accepts and never answers is not ready', async t =>
