@@ -1,7 +1,7 @@
 import { isAborted } from '../system/abort.ts'
 import type { ExitStatus } from '../system/libc.ts'
 import { describe } from '../system/log.ts'
-import type { Manifest } from './manifest.ts'
+import type { Manifest, ProbeKind } from './manifest.ts'
 
 export type ServiceState = 'stopped' | 'starting' | 'ready' | 'backoff' | 'stopping'
 export type StopSignal = Manifest['stop']['signal'] | 'KILL'
@@ -15,7 +15,7 @@ export type KeeperWorld = {
   /** Kills what is left and takes the sandbox away. */
   readonly remove: (name: string) => Promise<void>
   /** Must end by itself within the manifest's probeS. */
-  readonly probe: (manifest: Manifest) => Promise<boolean>
+  readonly probe: (manifest: Manifest, kind: ProbeKind) => Promise<boolean>
   /** A clock that nobody sets. */
   readonly nowMs: () => number
   /** Throws when the signal is aborted. */
@@ -228,7 +228,7 @@ async function probeUntil(life: Life, signal: AbortSignal, onReady: () => void):
   let failed = 0
   let ready = false
   while (!isAborted(signal)) {
-    const good = await world.probe(manifest).catch(() => false)
+    const good = await world.probe(manifest, ready ? 'health' : 'readiness').catch(() => false)
     if (isAborted(signal)) break
     life.set({ lastProbe: { atMs: world.nowMs(), good } })
     failed = good ? 0 : failed + 1

@@ -49,6 +49,8 @@ const manifestSchema = z
     /** Services that must be ready before it starts, and that it may call on this node. */
     requires: z.array(name).max(16),
     readiness: probe,
+    /** Asked once it is ready, where that is another question: what fails here is a restart. Default: readiness. */
+    health: probe.optional(),
     /** How often it is probed, how long a probe may take, how long it may take to become ready. */
     intervals: z
       .strictObject({
@@ -104,6 +106,8 @@ const manifestSchema = z
 
 export type Manifest = z.infer<typeof manifestSchema>
 export type Probe = Manifest['readiness']
+/** What a service is asked: whether it can be used, or, once it can, whether it is alive. */
+export type ProbeKind = 'readiness' | 'health'
 
 const manifestBytesMax = 262_144
 
@@ -160,6 +164,7 @@ export function startOrder(manifests: readonly Manifest[]): Manifest[] {
 type PortsAndProbe = {
   readonly ports: readonly { readonly port: number; readonly protocol: string }[]
   readonly readiness: z.infer<typeof probe>
+  readonly health?: z.infer<typeof probe> | undefined
 }
 
 function checkPorts(manifest: PortsAndProbe, context: z.RefinementCtx): void {
@@ -173,12 +178,12 @@ function checkPorts(manifest: PortsAndProbe, context: z.RefinementCtx): void {
       path: ['ports', high],
       message: `from ${firstCallerPort} on callers have them`,
     })
-  if (!manifest.ports.some(p => p.protocol === 'tcp' && p.port === probePort(manifest.readiness)))
-    context.addIssue({
-      code: 'custom',
-      path: ['readiness'],
-      message: 'the port is not a TCP port of the service',
-    })
+  for (const kind of ['readiness', 'health'] as const) {
+    const asked = manifest[kind]
+    if (asked === undefined) continue
+    if (manifest.ports.some(p => p.protocol === 'tcp' && p.port === probePort(asked))) continue
+    context.addIssue({ code: 'custom', path: [kind], message: 'the port is not a TCP port of the service' })
+  }
 }
 
 /** The TCP port that a probe calls. */

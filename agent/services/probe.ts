@@ -1,16 +1,21 @@
 import { connect } from 'node:net'
 import { http } from '../system/late.ts'
-import { type Manifest, probePort } from './manifest.ts'
+import { type Manifest, type ProbeKind, probePort } from './manifest.ts'
 
-/** Whether the service answers at its readiness probe within probeS. Never throws. */
-export async function probeService(manifest: Manifest, wireguardAddress: string): Promise<boolean> {
-  const port = probePort(manifest.readiness)
+/** Whether the service answers at its probe within probeS. Never throws. */
+export async function probeService(
+  manifest: Manifest,
+  wireguardAddress: string,
+  kind: ProbeKind = 'readiness',
+): Promise<boolean> {
+  const { readiness, health = readiness } = manifest
+  const probe = kind === 'health' ? health : readiness
+  const port = probePort(probe)
   const on = manifest.ports.find(p => p.port === port && p.protocol === 'tcp')?.on
   const host = on === 'wireguard' ? wireguardAddress : '127.0.0.1'
   const signal = AbortSignal.timeout(manifest.intervals.probeS * 1000)
-  const { readiness } = manifest
-  if ('http' in readiness) return probeHttp({ host, port, path: readiness.http.path, signal })
-  return probeTcp({ host, port, send: Buffer.from(readiness.tcp.send, 'hex'), signal })
+  if ('http' in probe) return probeHttp({ host, port, path: probe.http.path, signal })
+  return probeTcp({ host, port, send: Buffer.from(probe.tcp.send, 'hex'), signal })
 }
 
 type Target = { readonly host: string; readonly port: number; readonly signal: AbortSignal }

@@ -23,7 +23,7 @@ export function serviceWorld({ crun, onExit, wireguardAddress }: ServiceWorldOpt
   return {
     ...crun,
     onExit,
-    probe: manifest => probeService(manifest, wireguardAddress),
+    probe: (manifest, kind) => probeService(manifest, wireguardAddress, kind),
     nowMs: bootTimeMs,
     sleep: async (ms, signal) => {
       await sleep(ms, undefined, { signal })

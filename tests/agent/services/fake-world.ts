@@ -4,8 +4,10 @@ import { createSupervisor, type SupervisorWorld } from '../../../agent/services/
 import type { Manifest } from '../../../agent/services/manifest.ts'
 
 type Behaviour = {
-  /** What its probe says; changed by tests. */
+  /** What its probes say; changed by tests. */
   healthy: boolean
+  /** What its readiness probe says, where that is something else. */
+  ready?: boolean
   /** The signals that end it. */
   diesOf: readonly string[]
   /** Why it cannot even be started. */
@@ -46,7 +48,10 @@ export function fakeWorld(names: readonly string[]) {
       if (of(name).diesOf.includes(signal)) die(name, { status: null, signal: signal === 'KILL' ? 9 : 15 })
     },
     remove: async name => void events.push(`remove ${name}`),
-    probe: async ({ name }) => of(name).healthy,
+    probe: async ({ name }, kind) => {
+      const { healthy, ready = healthy } = of(name)
+      return kind === 'health' ? healthy : ready
+    },
     usage: async name => {
       if (!pids.has(name)) throw new Error('no cgroup')
       return { memoryBytes: 1_000_000, cpuS: 1.5 }

@@ -41,6 +41,8 @@ const refused = [
   ],
   ["the guardian's port", { ports: [{ port: 10_106, protocol: 'tcp', on: 'wireguard' }] }, 'ports.0'],
   ['a probe of a port that is not its own', { readiness: { tcp: { port: 1, send: '00' } } }, 'readiness'],
+  ['a health probe of a port that is not its own', { health: { http: { port: 1, path: '/' } } }, 'health'],
+  ['a health probe that is none', { health: {} }, 'health'],
   ['a probe that only connects', { readiness: { tcp: { port: 10_100 } } }, 'readiness'],
   ['a probe that says nothing', { readiness: { tcp: { port: 10_100, send: '' } } }, 'readiness'],
   ['a probe that says half a byte', { readiness: { tcp: { port: 10_100, send: '000' } } }, 'readiness'],

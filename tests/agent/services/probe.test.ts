@@ -129,3 +129,24 @@ t.test('a service that accepts and never answers is not ready', async t =>
     },
   ),
 )
+
+for (const [kind, path] of [
+  ['readiness', '/readyz'],
+  ['health', '/livez?x'],
+] as const)
+  t.test(`a service with two probes is asked for its ${kind} by that one`, async t =>
+    withService(
+      (request, response) => response.writeHead(request.url === path ? 200 : 503).end(),
+      async port => {
+        const service = { ...probed(port), health: { http: { port, path: '/livez?x' } } }
+        t.equal(await probeService(service, '', kind), true)
+      },
+    ),
+  )
+
+t.test('a service with one probe is asked for its health by that', async t =>
+  withService(
+    (request, response) => response.writeHead(request.url === '/readyz' ? 200 : 503).end(),
+    async port => t.equal(await probeService(probed(port), '', 'health'), true),
+  ),
+)
