@@ -27,8 +27,8 @@ export type NodeView = {
   readonly command: (command: Command) => Promise<object>
   /** The newest lines; throws HttpError for an unknown service. */
   readonly logs: (service: string, lines: number) => Promise<string>
-  /** New lines from now on, until the signal is aborted. */
-  readonly followLogs: (service: string, signal: AbortSignal) => AsyncIterable<string>
+  /** The newest lines and then all that come, until the signal is aborted. */
+  readonly followLogs: (service: string, lines: number, signal: AbortSignal) => AsyncIterable<string>
   readonly logNames: () => readonly string[]
 }
 
@@ -126,8 +126,7 @@ async function followLogs(node: NodeView, request: Request, response: ServerResp
   })
   response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' })
   response.flushHeaders()
-  response.write(await node.logs(service, lines))
-  for await (const line of node.followLogs(service, gone.signal))
+  for await (const line of node.followLogs(service, lines, gone.signal))
     // A reader that is slower than the log is waited for; what it misses is the log's to drop.
     if (!response.write(`${line}\n`))
       await once(response, 'drain', { signal: gone.signal }).catch(() => undefined)

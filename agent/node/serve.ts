@@ -43,7 +43,8 @@ export function serveCommands(node: Node): Promise<Server> {
       acknowledge: request => acknowledgeAgain(node, request),
       command: command => (command.action === 'status' ? statusOf(node) : carryOut(node, command)),
       logs: (service, lines) => readLog(node, service, lines),
-      followLogs: (service, signal) => follow(node, service, signal),
+      followLogs: (service, lines, signal) =>
+        node.services?.logs.get(service)?.follow(lines, signal) ?? followAgent(lines, signal),
       logNames: () => ['agent', ...(node.services?.logs.keys() ?? [])],
     }),
   })
@@ -123,14 +124,10 @@ async function readLog(node: Node, service: string, lines: number): Promise<stri
   return (found ?? []).map(line => `${line}\n`).join('')
 }
 
-function follow(node: Node, service: string, signal: AbortSignal): AsyncIterable<string> {
-  return node.services?.logs.get(service)?.follow(signal) ?? followAgent(signal)
-}
-
 const followedMax = 1000
 
-async function* followAgent(signal: AbortSignal): AsyncGenerator<string> {
-  const lines: string[] = []
+async function* followAgent(count: number, signal: AbortSignal): AsyncGenerator<string> {
+  const lines = [...recentLines(count)]
   let woken = Promise.withResolvers<undefined>()
   // The claim word and its like are announced, not logged: only lines with a time stamp are passed on.
   const remove = addLogSink(line => {

@@ -14,8 +14,11 @@ export type ServiceLog = AsyncDisposable & {
   readonly consume: (stream: AsyncIterable<Uint8Array>) => Promise<void>
   /** The newest lines, oldest first. */
   readonly tail: (count: number) => Promise<string[]>
-  /** Lines from now on, until the signal is aborted. A reader that is too slow loses the oldest. */
-  readonly follow: (signal: AbortSignal) => AsyncGenerator<string, void>
+  /**
+   * The newest lines, and then all that come until the signal is aborted: none twice, and none lost in between. A
+   * reader that is too slow loses the oldest.
+   */
+  readonly follow: (count: number, signal: AbortSignal) => AsyncGenerator<string, void>
 }
 
 export type LogOptions = {
@@ -40,17 +43,22 @@ export function openServiceLog(path: string, options: LogOptions = {}): ServiceL
     if (lines.length === 0) return
     const time = new Date(nowMs()).toISOString()
     const stamped = lines.map(line => `${time} ${line}`)
-    for (const line of stamped) for (const follower of followers) follower(line)
-    await file.append(stamped)
+    await file.append(stamped, () => {
+      for (const line of stamped) for (const follower of followers) follower(line)
+    })
   }
   return {
     write,
     consume: stream => consume(stream, { write, gate }),
-    tail: async count => {
-      await file.settled()
-      return tail(path, { lines: count, files })
+    tail: count => file.read(() => tail(path, { lines: count, files })),
+    follow: (count, signal) => {
+      const newest = async (thenFollow: () => void) => {
+        const lines = await tail(path, { lines: count, files })
+        thenFollow()
+        return lines
+      }
+      return follow({ followers, signal, newest: thenFollow => file.read(() => newest(thenFollow)) })
     },
-    follow: signal => follow(followers, signal),
     [Symbol.asyncDispose]: () => file.close(),
   }
 }
@@ -117,10 +125,14 @@ async function consume(stream: AsyncIterable<Uint8Array>, { write, gate }: Consu
   await write([...takeNote(), ...splitter.end()])
 }
 
-async function* follow(
-  followers: Set<(line: string) => void>,
-  signal: AbortSignal,
-): AsyncGenerator<string, void> {
+type Following = {
+  readonly followers: Set<(line: string) => void>
+  readonly signal: AbortSignal
+  /** The lines written so far; calls back before the next can be. */
+  readonly newest: (thenFollow: () => void) => Promise<string[]>
+}
+
+async function* follow({ followers, signal, newest }: Following): AsyncGenerator<string, void> {
   const queue: string[] = []
   let wake: () => void = () => undefined
   let lost = 0
@@ -135,9 +147,9 @@ async function* follow(
   const onAbort = () => {
     wake()
   }
-  followers.add(follower)
   signal.addEventListener('abort', onAbort)
   try {
+    yield* await newest(() => followers.add(follower))
     while (!signal.aborted) {
       if (lost > 0) yield `(${lost} lines lost: read too slowly)`
       lost = 0
@@ -152,8 +164,10 @@ async function* follow(
 }
 
 type RotatingFile = {
-  readonly append: (lines: readonly string[]) => Promise<void>
-  readonly settled: () => Promise<void>
+  /** `then` is called when the lines are written, or lost. */
+  readonly append: (lines: readonly string[], then: () => void) => Promise<void>
+  /** Reads when all that was appended before is written, and nothing that is appended afterwards. */
+  readonly read: <T>(task: () => Promise<T>) => Promise<T>
   readonly close: () => Promise<void>
 }
 
@@ -193,8 +207,19 @@ function rotatingFile(path: string, limits: Limits): RotatingFile {
   }
   const queue = (task: () => Promise<void>) => (last = last.then(task))
   return {
-    append: lines => queue(() => append(lines)),
-    settled: () => last,
+    append: (lines, then) =>
+      queue(async () => {
+        await append(lines)
+        then()
+      }),
+    read: task => {
+      const reading = last.then(task)
+      last = reading.then(
+        () => undefined,
+        () => undefined,
+      )
+      return reading
+    },
     close: () => queue(close),
   }
 }

@@ -19,8 +19,9 @@ const fake: NodeView = {
   acknowledge: () => ({ box: 'AAAA' }),
   command: command => Promise.resolve({ did: command }),
   logs: (service, lines) => Promise.resolve(`${service} ${lines}\n`),
-  followLogs: async function* () {
-    yield await Promise.resolve('one')
+  followLogs: async function* (service, lines) {
+    yield await Promise.resolve(`${service} ${lines}`)
+    yield 'one'
   },
   logNames: () => ['agent', 'rqlite'],
 }
@@ -137,8 +138,7 @@ t.test('follow gives the newest lines, then new ones, and ends with the log', as
 
 t.test('follow answers before there is a line', async t => {
   const ask = await nodeAt(t, {
-    logs: () => Promise.resolve(''),
-    followLogs: async function* (_, signal) {
+    followLogs: async function* (_, _lines, signal) {
       await once(signal, 'abort')
       yield* []
     },
@@ -151,7 +151,7 @@ t.test('follow answers before there is a line', async t => {
 t.test('follow stops when the client goes', async t => {
   const stopped = Promise.withResolvers<string>()
   const ask = await nodeAt(t, {
-    followLogs: async function* (_, signal) {
+    followLogs: async function* (_, _lines, signal) {
       try {
         yield 'first'
         await once(signal, 'abort')
@@ -170,8 +170,8 @@ t.test('follow stops when the client goes before the first line', async t => {
   const reading = Promise.withResolvers<string>()
   const stopped = Promise.withResolvers<boolean>()
   const ask = await nodeAt(t, {
-    logs: () => reading.promise,
-    followLogs: async function* (_, signal) {
+    followLogs: async function* (_, _lines, signal) {
+      yield await reading.promise
       stopped.resolve(signal.aborted || (await once(signal, 'abort').then(() => true)))
       yield* []
     },
@@ -188,7 +188,7 @@ t.test('follow stops when the client goes and had not read', async t => {
   const stopped = Promise.withResolvers<string>()
   const full = Promise.withResolvers<undefined>()
   const ask = await nodeAt(t, {
-    followLogs: async function* (_, signal) {
+    followLogs: async function* (_, _lines, signal) {
       let lines = 0
       try {
         while (!signal.aborted) {
@@ -210,7 +210,12 @@ t.test('follow stops when the client goes and had not read', async t => {
 })
 
 t.test('follow that fails is cut, and the next is served', async t => {
-  const ask = await nodeAt(t, { logs: () => Promise.reject(new Error('disk away')) })
+  const ask = await nodeAt(t, {
+    logs: () => Promise.reject(new Error('disk away')),
+    followLogs: async function* () {
+      yield await Promise.reject<string>(new Error('disk away'))
+    },
+  })
   const answer = await ask('GET', '/v1/agent/logs?follow=1')
   await t.rejects(answer.text())
   t.equal((await ask('GET', '/v1/agent/logs')).status, 500)

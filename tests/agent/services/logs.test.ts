@@ -85,7 +85,7 @@ t.test('follow() gives the lines from now on and ends with its signal', async t 
   await using log = openServiceLog(`${folder}/one.log`, { nowMs })
   await log.write(['before'])
   const stop = new AbortController()
-  const following = log.follow(stop.signal)
+  const following = log.follow(0, stop.signal)
   const first = following.next()
   await log.write(['a', 'b'])
   t.same(await first, { done: false, value: `${time} a` })
@@ -96,9 +96,40 @@ t.test('follow() gives the lines from now on and ends with its signal', async t 
   t.ok(existsSync(`${folder}/one.log`))
 })
 
+t.test(
+  'follow() loses no line that is written while it reads the newest ones, and gives none twice',
+  async t => {
+    await using log = openServiceLog(`${t.testdir()}/one.log`, { nowMs })
+    await log.write(['a', 'b', 'c'])
+    const following = log.follow(2, new AbortController().signal)
+    const first = following.next()
+    // These are written while the newest lines are being read, or at once afterwards.
+    const writing = ['d', 'e', 'f'].map(line => log.write([line]))
+    const seen = [(await first).value]
+    await Promise.all(writing)
+    await log.write(['g'])
+    while (!String(seen.at(-1)).endsWith(' g')) seen.push((await following.next()).value)
+    t.same(
+      seen.map(line => String(line).at(-1)),
+      ['b', 'c', 'd', 'e', 'f', 'g'],
+    )
+    await following.return()
+  },
+)
+
+t.test('follow() that cannot read fails, and the log goes on', async t => {
+  const folder = t.testdir()
+  await using log = openServiceLog(`${folder}/one.log`, { nowMs })
+  mkdirSync(`${folder}/one.log`)
+  await t.rejects(log.follow(9, new AbortController().signal).next(), { code: 'EISDIR' })
+  rmdirSync(`${folder}/one.log`)
+  await log.write(['a'])
+  t.same(await log.tail(9), [`${time} a`])
+})
+
 t.test('a follower that is too slow loses the oldest lines and is told', async t => {
   await using log = openServiceLog(`${t.testdir()}/one.log`, { nowMs })
-  const following = log.follow(new AbortController().signal)
+  const following = log.follow(0, new AbortController().signal)
   const first = following.next()
   await log.write(Array.from({ length: 1500 }, (_, index) => String(index)))
   const seen = [(await first).value, (await following.next()).value]
