@@ -1,6 +1,7 @@
 import { bootCountPath, secureBoot, takeLastPanic } from '../boot/firmware.ts'
 import { readOperatorText, withEsp } from '../boot/esp.ts'
 import { readImage } from '../boot/image.ts'
+import { setKernel } from '../boot/kernel.ts'
 import { mountAll } from '../boot/mounts.ts'
 import type { Phase } from '../boot/phases.ts'
 import { startWatchdog } from '../boot/watchdog.ts'
@@ -22,6 +23,13 @@ import { beginSession } from './session.ts'
 /** The boot up to the point where the node's state decides what comes next. */
 export const phases: readonly Phase<Machine>[] = [
   { name: 'mounts', required: true, run: mountAll },
+  {
+    name: 'kernel',
+    required: true,
+    run: () => {
+      setKernel()
+    },
+  },
   { name: 'console', required: true, run: openEyes },
   { name: 'watchdog', required: false, run: armWatchdog },
   { name: 'identity', required: true, run: identify },

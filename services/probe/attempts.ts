@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import {
   chmodSync,
+  closeSync,
   copyFileSync,
   readdirSync,
   readFileSync,
@@ -13,7 +14,7 @@ import { mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { call, clone, endForks, errnoName, forkUntilRefused, numbers, socket } from './calls.ts'
+import { call, clone, endForks, errnoName, forkUntilRefused, memoryFile, numbers, socket } from './calls.ts'
 import { holdPort, holdPortWaiting } from './hold.ts'
 
 /** Tries one thing; says 'done', the name of the error, or what it found. Throws the error of Node's own calls. */
@@ -34,6 +35,7 @@ export const attempts: Readonly<Record<string, Attempt>> = {
   },
   link: readThroughLink,
   execute: executeOwnFile,
+  'execute-memory': flags => executeFromMemory(Number(flags)),
   call: (name = '', ...args) => call(numberOf(name), ...args.map(Number)),
   calls: (name = '', count = '') => manyCalls(numberOf(name), Number(count)),
   clone: flags => clone(Number(flags)),
@@ -117,6 +119,19 @@ function executeOwnFile(): string {
     return error === undefined ? done : nameOf(error)
   } finally {
     rmSync('program')
+  }
+}
+
+/** What lies in memory alone cannot be run either; 'done' where it can. */
+function executeFromMemory(flags: number): string {
+  const file = memoryFile(flags)
+  if (typeof file === 'string') return file
+  try {
+    writeFileSync(file, readFileSync('/usr/bin/wg'))
+    const { error } = spawnSync(`/proc/${process.pid}/fd/${file}`)
+    return error === undefined ? done : nameOf(error)
+  } finally {
+    closeSync(file)
   }
 }
 

@@ -8,6 +8,7 @@ export const { functions: libc } = ffi.dlopen('libc.so.6', {
   bind: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   connect: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   pause: { arguments: [], return: 'i32' },
+  memfd_create: { arguments: ['string', 'u32'], return: 'i32' },
   waitpid: { arguments: ['i32', 'pointer', 'i32'], return: 'i32' },
   __errno_location: { arguments: [], return: 'pointer' },
 })
@@ -61,6 +62,12 @@ export function call(number: number, ...given: readonly number[]): string {
 
 export function socket(family: number, type: number, protocol: number): string {
   return call(socketNumber, family, type, protocol)
+}
+
+/** A new file in memory: its descriptor, or the name of the error. */
+export function memoryFile(flags: number): number | string {
+  const fd = libc.memfd_create('program', flags)
+  return fd < 0 ? errorName() : fd
 }
 
 /** clone(2) with flags and nothing else; a child that there should not be only waits. */

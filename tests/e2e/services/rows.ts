@@ -11,6 +11,7 @@ const testHost = '192.0.2.1'
 const data = '/opt/orama/.orama'
 const cloneUserNamespace = 0x1000_0000
 const cloneChildSignal = 17
+const mfdExec = 16
 const [inet, inet6, netlink, packet, vsock] = [2, 10, 16, 17, 40]
 const [stream, raw] = [1, 3]
 
@@ -64,6 +65,8 @@ export const rows: readonly Row[] = [
   ['writes settings of the kernel', 'write', ['/proc/sys/kernel/panic'], 'EROFS'],
   ['asks for a reset', 'write', ['/proc/sysrq-trigger'], 'ENOENT'],
   ['starts a program of its own', 'execute', [], 'EACCES'],
+  ['starts a program that lies in memory', 'execute-memory', [0], 'EACCES'],
+  ['makes a file in memory that can be executed', 'execute-memory', [mfdExec], 'EACCES'],
   ...deniedCalls.map((name): Row => [`calls ${name}`, 'call', [name], 'EPERM']),
   ['makes a user namespace', 'clone', [cloneUserNamespace + cloneChildSignal], 'EPERM'],
   ['makes one by clone3, where no filter can look', 'call', ['clone3'], 'ENOSYS'],
