@@ -58,6 +58,31 @@ t.test('limits become cgroup values', async t =>
   }),
 )
 
+t.test(
+  'open files, core files, locked memory and message queues are limited, and cannot be raised',
+  async t =>
+    t.same(config.process['rlimits'], [
+      { type: 'RLIMIT_NOFILE', hard: 256, soft: 256 },
+      { type: 'RLIMIT_CORE', hard: 0, soft: 0 },
+      { type: 'RLIMIT_MEMLOCK', hard: 1_048_576, soft: 1_048_576 },
+      { type: 'RLIMIT_MSGQUEUE', hard: 0, soft: 0 },
+    ]),
+)
+
+t.test('it is killed for memory before the agent', async t => t.equal(config.process['oomScoreAdj'], 500))
+
+const masked = ['acpi', 'kcore', 'keys', 'latency_stats', 'sched_debug', 'scsi', 'timer_list', 'kmsg']
+for (const [kind, names] of [
+  ['maskedPaths', masked],
+  ['readonlyPaths', ['asound', 'bus', 'fs', 'irq', 'sys', 'sysrq-trigger']],
+] as const)
+  t.test(`the ${kind} of /proc`, async t =>
+    t.same(
+      config.linux[kind],
+      names.map(name => `/proc/${name}`),
+    ),
+  )
+
 t.test('one folder is writable, the root is not', async t => {
   t.same(config.root, { path: '/run/orama/root', readonly: true })
   const binds = config.mounts.filter(m => m.type === 'bind')
