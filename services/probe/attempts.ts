@@ -16,6 +16,7 @@ import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { call, clone, endForks, errnoName, forkUntilRefused, memoryFile, numbers, socket } from './calls.ts'
 import { holdPort, holdPortWaiting } from './hold.ts'
+import { describeSelf, openFiles } from './self.ts'
 
 /** Tries one thing; says 'done', the name of the error, or what it found. Throws the error of Node's own calls. */
 type Attempt = (...words: readonly string[]) => string | Promise<string>
@@ -42,6 +43,8 @@ export const attempts: Readonly<Record<string, Attempt>> = {
   socket: (family, type, protocol) => socket(Number(family), Number(type), Number(protocol)),
   // Number 1 is the probe itself: from inside its namespace nobody can end it.
   'signal-others': signalOthers,
+  self: describeSelf,
+  files: openFiles,
   'signal-all': () => {
     process.kill(-1, 'SIGKILL')
     return done
@@ -210,7 +213,11 @@ function connectTo(host: string, port: number): Promise<string> {
       resolve(done)
       connection.destroy()
     })
-    connection.on('error', reject)
+    connection.on('error', error => {
+      // Its own clock: nobody has refused, and nobody has answered.
+      if (error.name === 'AbortError') resolve('no answer')
+      else reject(error)
+    })
   })
 }
 

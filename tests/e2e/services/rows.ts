@@ -33,6 +33,27 @@ export const deniedCalls = [
   ...['mknod', 'name_to_handle_at', 'open_by_handle_at', 'sethostname', 'settimeofday'],
 ] as const
 
+const noCapabilities = '0000000000000000'
+
+/** What the sandbox is from inside; `keys` is what a masked file says. */
+const self = [
+  'environment: HOME PATH TMPDIR',
+  'devices: full null random tty urandom zero',
+  'own namespaces: cgroup ipc pid uts',
+  'host: probe',
+  'cgroup: 0::/',
+  'keys:',
+  'oom score: 500',
+  ...['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'].map(name => `${name}: ${noCapabilities}`),
+  'NoNewPrivs: 1',
+  'Seccomp: 2',
+  'Uid: 1900 1900 1900 1900',
+  'Groups:',
+  'Max open files: 256 256',
+  'Max core file size: 0 0',
+  'Max locked memory: 1048576 1048576',
+].join('\n')
+
 /** Rows that change nothing where they fail. */
 export const rows: readonly Row[] = [
   ['sees its own data folder alone', 'list', [`${data}/data`], 'probe'],
@@ -57,6 +78,8 @@ export const rows: readonly Row[] = [
     [],
     '/usr/bin/node --no-warnings /usr/lib/orama/services/probe/probe.ts 10.0.0.1 ',
   ],
+  ['finds of itself what its sandbox is', 'self', [], self],
+  ['opens more files than it may', 'files', [], 'EMFILE'],
   ['writes into the image', 'write', ['/etc/passwd'], 'EROFS'],
   ['writes a program', 'write', ['/usr/bin/sh'], 'EROFS'],
   ['writes beside its folder', 'write', [`${data}/data/x`], 'EACCES'],
@@ -84,9 +107,7 @@ export const rows: readonly Row[] = [
   ['calls the agent on loopback', 'connect', ['127.0.0.1', 9998], 'ECONNREFUSED'],
   ['calls another service', 'connect', [node, 10_100], 'ECONNREFUSED'],
   ['calls another service by its other address', 'connect', ['127.0.0.1', 53], 'ECONNREFUSED'],
-  ['calls a host outside', 'connect', [testHost, 53], 'ABORT_ERR'],
   ['asks a DNS server outside', 'datagram', [testHost, 53], 'EPERM'],
-  ['calls an operator', 'connect', ['10.0.0.254', 22], 'ABORT_ERR'],
   ['calls an address of the cluster that nobody has', 'connect', ['10.0.0.2', 22], 'EHOSTUNREACH'],
   ['calls itself', 'connect', [node, 10_190], 'done'],
 ]
