@@ -64,7 +64,8 @@ export type OrderExpectation = {
 }
 
 /**
- * Checks a signed order: signer, node, action, number, expiry. The caller then stores its number, before it acts.
+ * Checks a signed order: signer, node, action, number, expiry. The caller then stores its number, before it acts; not
+ * for `acknowledge`, which changes nothing and may come again until it expires.
  * Throws SyntaxError for what is no order, RangeError saying which of these is wrong.
  */
 export function verifyOrder(signed: SignedText, expected: OrderExpectation): Order {

@@ -100,8 +100,15 @@ function serviceStates({ supervisor, seccomp, denied }: Services): Status['servi
   )
 }
 
-function acknowledgeAgain(node: Node, request: AcknowledgementRequest): { box: string } {
-  const { record } = node
+/**
+ * The acknowledgement once more, sealed to the key that the order names. The number of this order is not stored: a
+ * locked node has to answer, and its record can be written only while the data is open. So the order is good until it
+ * expires or one after it is stored; it changes nothing, and only who had the key made can read the answer.
+ */
+export function acknowledgeAgain(
+  { record }: Pick<Node, 'record'>,
+  request: AcknowledgementRequest,
+): { box: string } {
   try {
     const order = verifyOrder(request.order, {
       nodeId: record.nodeId,
