@@ -37,9 +37,9 @@ async function prepare(world: World, input: Input): Promise<Output> {
   if (image === undefined || rest.length > 0) throw new Failure('usage', 'Name one image')
   const text = operatorFileText(input)
   const path = resolve(image)
-  const format = await imageFormat(world, path)
+  const { format, 'virtual-size': bytes } = await imageInfo(world, path)
   await using folder = await scratchFolder()
-  const disk: Disk = { world, path, format, folder: folder.path }
+  const disk: Disk = { world, path, format, bytes, folder: folder.path }
   await writeIntoEsp(disk, text)
   const shown = { path, format, file: JSON.parse(text) as unknown }
   return { json: shown, text: `${path}: EFI/orama/node.json is\n${text.trimEnd()}` }
@@ -78,9 +78,9 @@ function compact(value: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined))
 }
 
-const infoSchema = z.object({ format: z.enum(['qcow2', 'raw']) })
+const infoSchema = z.object({ format: z.enum(['qcow2', 'raw']), 'virtual-size': z.int().min(0) })
 
-async function imageFormat(world: World, path: string): Promise<'qcow2' | 'raw'> {
+async function imageInfo(world: World, path: string): Promise<z.infer<typeof infoSchema>> {
   await stat(path).catch((cause: unknown) => {
     throw new Failure('usage', `Cannot find image '${path}'`, { cause })
   })
@@ -88,18 +88,20 @@ async function imageFormat(world: World, path: string): Promise<'qcow2' | 'raw'>
     JSON.parse(await world.run('qemu-img', ['info', '--output=json', path])),
   )
   if (!parsed.success) throw new Failure('usage', `Cannot use image '${path}': neither qcow2 nor raw`)
-  return parsed.data.format
+  return parsed.data
 }
 
 type Disk = {
   readonly world: World
   readonly path: string
   readonly format: 'qcow2' | 'raw'
+  /** Size of the disk that is in it. */
+  readonly bytes: number
   readonly folder: string
 }
 
 async function writeIntoEsp(disk: Disk, text: string): Promise<void> {
-  const esp = findEsp(await readRange(disk, { offset: 0, length: tableBytes }))
+  const esp = findEsp(await readRange(disk, { offset: 0, length: tableBytes }), disk.bytes)
   disk.world.err('Writing the operator file into the EFI system partition\n')
   const before = await readRange(disk, esp)
   const after = await withOperatorFile(disk, before, text)

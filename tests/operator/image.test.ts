@@ -3,51 +3,58 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { makeGpt, partitionTypes } from '../../agent/disk/gpt.ts'
+import type { Partition } from '../../agent/disk/gpt.ts'
 import { findEsp, tableBytes } from '../../operator/esp.ts'
 import { changedBlocks } from '../../operator/image.ts'
 import { configFolder, orama, owner } from './support.ts'
 
 const exec = promisify(execFile)
-const espType = Buffer.from('28732ac11ff8d211ba4b00a0c93ec93b', 'hex')
-const first = 2048
-const last = first + 4 * 2048 - 1
+const mib = 1024 * 1024
+const diskBytes = 6 * mib
+const guid = (digit: string) => `${digit.repeat(8)}-1111-4111-8111-111111111111`
+const esp = { label: 'esp', type: partitionTypes.esp, guid: guid('A'), firstLba: 2048, lastLba: 5 * 2048 - 1 }
+const other = { ...esp, label: 'other', type: partitionTypes.linux, guid: guid('B') }
 
-/** The first 34 sectors of a disk with one partition of 4 MiB at 1 MiB; CRCs are the firmware's business. */
-function table(change: (bytes: Buffer) => void = () => undefined): Buffer {
-  const bytes = Buffer.alloc(tableBytes)
-  bytes.write('EFI PART', 512, 'latin1')
-  bytes.writeBigUInt64LE(2n, 512 + 72)
-  bytes.writeUInt32LE(128, 512 + 80)
-  bytes.writeUInt32LE(128, 512 + 84)
-  espType.copy(bytes, 1024)
-  bytes.writeBigUInt64LE(BigInt(first), 1024 + 32)
-  bytes.writeBigUInt64LE(BigInt(last), 1024 + 40)
-  change(bytes)
-  return bytes
+/** The first 34 sectors of a disk with these partitions, by default an ESP of 4 MiB at 1 MiB. */
+function table(
+  partitions: readonly (Partition | undefined)[] = [esp],
+  change: (bytes: Buffer) => unknown = () => undefined,
+  bytes = diskBytes,
+): Buffer {
+  const { primary } = makeGpt({ sectors: bytes / 512, diskGuid: guid('D'), partitions })
+  change(primary)
+  return primary
 }
 
-t.test('findEsp() finds the partition by its type', async t => {
-  t.same(findEsp(table()), { offset: 1024 * 1024, length: 4 * 1024 * 1024 })
-  const third = table(
-    bytes => bytes.copy(bytes, 1024 + 256, 1024, 1152).valueOf() && bytes.fill(1, 1024, 1152),
-  )
-  t.same(findEsp(third), { offset: 1024 * 1024, length: 4 * 1024 * 1024 })
-})
+const found = [
+  ['alone', [esp]],
+  ['behind another partition and a gap', [{ ...other, firstLba: 34, lastLba: 2047 }, undefined, esp]],
+] as const
 
-const refused: readonly (readonly [string, Buffer])[] = [
+for (const [where, partitions] of found)
+  t.test(`findEsp() finds the partition by its type: ${where}`, async t =>
+    t.same(findEsp(table(partitions), diskBytes), { offset: mib, length: 4 * mib }),
+  )
+
+const changed = (change: (bytes: Buffer) => unknown) => table([esp], change)
+const tib = 1024 ** 4
+const refused: readonly (readonly [string, Buffer, number?])[] = [
   ['too short', table().subarray(1)],
-  ['no GPT', table(bytes => bytes.fill(0, 512, 520))],
-  ['no EFI partition', table(bytes => bytes.fill(0, 1024, 1152))],
-  ['a partition that ends before it starts', table(bytes => bytes.writeBigUInt64LE(1n, 1024 + 40))],
-  ['a partition over the table', table(bytes => bytes.writeBigUInt64LE(1n, 1024 + 32))],
-  ['a partition of 8 TiB', table(bytes => bytes.writeBigUInt64LE(2n ** 34n, 1024 + 40))],
-  ['entries of another size', table(bytes => bytes.writeUInt32LE(0, 512 + 84))],
-  ['entries far away', table(bytes => bytes.writeBigUInt64LE(1000n, 512 + 72))],
-  ['too many entries', table(bytes => bytes.writeUInt32LE(2 ** 31, 512 + 80))],
+  ['no GPT', changed(bytes => bytes.fill(0, 512, 520))],
+  ['no EFI partition', table([other])],
+  ['a header whose checksum is wrong', changed(bytes => bytes.writeUInt8(1, 512 + 60))],
+  ['entries whose checksum is wrong', changed(bytes => bytes.writeBigUInt64LE(3000n, 1024 + 32))],
+  ['entries of another size', changed(bytes => bytes.writeUInt32LE(0, 512 + 84))],
+  ['entries far away', changed(bytes => bytes.writeBigUInt64LE(1000n, 512 + 72))],
+  ['the table of a larger disk', table([esp], () => undefined, 2 * diskBytes)],
+  ['a partition of 8 TiB', table([{ ...esp, lastLba: 2 ** 34 }], () => undefined, 9 * tib), 9 * tib],
 ]
 
-for (const [why, bytes] of refused)
-  t.test(`findEsp() refuses: ${why}`, async t => t.throws(() => findEsp(bytes), { name: 'SyntaxError' }))
+for (const [why, bytes, size = diskBytes] of refused)
+  t.test(`findEsp() refuses: ${why}`, async t =>
+    t.throws(() => findEsp(bytes, size), { name: 'SyntaxError' }),
+  )
 
 t.test('changedBlocks() joins neighbours and leaves out what is the same', async t => {
   const step = 64 * 1024
@@ -63,7 +70,7 @@ t.test('changedBlocks() joins neighbours and leaves out what is the same', async
 
 async function makeImage(folder: string): Promise<{ raw: string; qcow2: string }> {
   const [raw, qcow2] = [join(folder, 'node.img'), join(folder, 'node with space.qcow2')]
-  await writeFile(raw, Buffer.concat([table(), Buffer.alloc(6 * 1024 * 1024 - tableBytes)]))
+  await writeFile(raw, Buffer.concat([table(), Buffer.alloc(diskBytes - tableBytes)]))
   await exec('mformat', ['-i', `${raw}@@1M`, '-T', String(4 * 2048), '::'])
   await exec('mmd', ['-i', `${raw}@@1M`, '::/EFI'])
   await exec('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', raw, qcow2])
