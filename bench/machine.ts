@@ -1,11 +1,10 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Machine } from '../qemu/machine.ts'
 import { workFolder } from '../qemu/folder.ts'
 import { testImage } from '../tests/e2e/support/image.ts'
 import { bootMs, enroll, makeSite, must, type Site } from '../tests/e2e/support/node.ts'
 import { readStatus } from '../tests/e2e/support/status.ts'
+import { nodeFile } from '../tests/e2e/support/wallet-file.ts'
 import { median } from './median.ts'
 import { getText, readyAfterS } from './probe.ts'
 import { systemdReadyS } from './systemd.ts'
@@ -59,7 +58,8 @@ async function idleMb(site: Site, machine: Machine): Promise<Values> {
   await enroll(site, machine)
   await machine.console.waitFor('STATE ready\n', bootMs)
   await pause(settleMs)
-  const { wireguard, enrolled } = await readNodeFile(join(site.folder, 'operator/nodes'))
+  const { wireguard, enrolled } = await nodeFile(site)
+  if (enrolled === undefined) throw new Error('Cannot ask the node: its file has no token')
   const url = `http://${wireguard.nodeAddress}:9998/v1/agent/metrics`
   const text = await getText(site.network, url, { authorization: `Bearer ${enrolled.agentToken}` })
   const bytes = /^orama_agent_memory_bytes (\d+)$/m.exec(text)?.[1]
@@ -67,17 +67,6 @@ async function idleMb(site: Site, machine: Machine): Promise<Values> {
   const { services } = await readStatus(site)
   const kept = Object.values(services).reduce((sum, { memoryBytes = 0 }) => sum + memoryBytes, Number(bytes))
   return { agent_idle_mb: Number(bytes) / 1e6, node_idle_mb: kept / 1e6 }
-}
-
-type NodeFile = {
-  readonly wireguard: { readonly nodeAddress: string }
-  readonly enrolled: { readonly agentToken: string }
-}
-
-async function readNodeFile(folder: string): Promise<NodeFile> {
-  const name = (await readdir(folder)).find(file => file.endsWith('.json'))
-  if (name === undefined) throw new Error(`Cannot find the node's file in '${folder}'`)
-  return JSON.parse(await readFile(join(folder, name), 'utf8')) as NodeFile
 }
 
 async function unlockFigures(site: Site, machine: Machine): Promise<Values> {
