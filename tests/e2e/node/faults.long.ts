@@ -1,11 +1,11 @@
 import t from 'tap'
 import { phases } from '../../../agent/node/phases.ts'
-import { statusSchema } from '../../../protocol/status.ts'
 import type { Disk } from '../../../qemu/disk.ts'
 import { espFiles } from '../support/esp-files.ts'
 import { testImage } from '../support/image.ts'
-import { bootMs, connect, enroll, makeSite, must, type Site } from '../support/node.ts'
+import { bootMs, connect, enroll, makeSite, type Site } from '../support/node.ts'
 import { rawDisk } from '../support/raw-disk.ts'
+import { readStatus } from '../support/status.ts'
 
 // What fails is read from sysfs, which the first phase mounts.
 const names = phases.map(({ name }) => name).slice(1)
@@ -70,7 +70,7 @@ async function lastPanicOf(site: Site, disk: Disk): Promise<string | undefined> 
   await using machine = await site.boot({ disk, name: 'told' })
   await machine.console.waitFor('STATE locked\n', bootMs)
   const peer = await connect(site)
-  const text = must(await site.orama('node', 'status', '--node-ip', '10.0.0.1', '--json'))
+  const { lastPanic } = await readStatus(site)
   await peer[Symbol.asyncDispose]()
-  return statusSchema.parse(JSON.parse(text)).lastPanic
+  return lastPanic
 }

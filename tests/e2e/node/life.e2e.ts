@@ -3,8 +3,9 @@ import t from 'tap'
 import { enrollmentCode, helloPageSchema } from '../../../protocol/hello.ts'
 import { statusSchema } from '../../../protocol/status.ts'
 import { testImage } from '../support/image.ts'
-import { bootMs, connect, makeSite, must, readConsole, type Site } from '../support/node.ts'
+import { bootMs, connect, enrollment, makeSite, must, readConsole, type Site } from '../support/node.ts'
 import { query } from '../support/rqlite.ts'
+import { readStatus } from '../support/status.ts'
 
 const nodeIp = '10.0.0.1'
 
@@ -46,26 +47,26 @@ t.test('the life of a genesis node', async t => {
   await t.test('a code that is not the one on the console is a man in the middle', async t => {
     must(await site.orama('wallet', 'new'))
     const wrong = shown.code.startsWith('0') ? `1${shown.code.slice(1)}` : `0${shown.code.slice(1)}`
-    const refused = await site.orama(...enrollment(site, wrong, shown.claim))
+    const refused = await site.orama(...enrollment(site, { ...shown, code: wrong }))
     t.equal(refused.status, 5)
   })
 
   await t.test('a stranger without the claim word is refused by the node', async t => {
     const wrong = shown.claim === '000000' ? '111111' : '000000'
-    const refused = await site.orama(...enrollment(site, shown.code, wrong))
+    const refused = await site.orama(...enrollment(site, { ...shown, claim: wrong }))
     t.equal(refused.status, 3)
     t.match(refused.error, 'claim word is wrong')
   })
 
   await t.test('the owner enrolls it, and it gets ready', async () => {
-    must(await site.orama(...enrollment(site, shown.code, shown.claim)))
+    must(await site.orama(...enrollment(site, shown)))
     await connect(site)
     await machine.console.waitFor('STATE ready\n', bootMs)
   })
 
   await t.test('status tells what runs', async t => {
-    const status = await readStatus(site)
-    t.match(status, {
+    const text = must(await site.orama('node', 'status', '--node-ip', nodeIp, '--json'))
+    t.match(statusSchema.parse(JSON.parse(text)), {
       slot: 'A',
       state: 'ready',
       secureBoot: true,
@@ -108,16 +109,6 @@ t.test('the life of a genesis node', async t => {
     t.match(await query(site, 'SELECT word FROM proof'), 'still here')
   })
 })
-
-function enrollment(site: Site, code: string, claim: string): string[] {
-  const to = ['--genesis', '--node-ip', site.port.address]
-  return ['node', 'enroll', ...to, '--code', code, '--claim', claim]
-}
-
-async function readStatus(site: Site) {
-  const text = must(await site.orama('node', 'status', '--node-ip', nodeIp, '--json'))
-  return statusSchema.parse(JSON.parse(text))
-}
 
 function httpStatus(site: Site, path: string, flags: readonly string[]): Promise<string> {
   const quiet = ['-s', '-m', '20', '-o', '/dev/null', '-w', '%{http_code}']

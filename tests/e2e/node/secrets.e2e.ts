@@ -6,7 +6,6 @@ import { withHeader } from '../../../agent/unlock/header-file.ts'
 import { tryOpen } from '../../../agent/unlock/volume.ts'
 import { newKeyPair } from '../../../protocol/keys.ts'
 import { unlockOfferSchema } from '../../../protocol/requests.ts'
-import { statusSchema } from '../../../protocol/status.ts'
 import { makeRawCopy } from '../../../qemu/disk.ts'
 import type { WireguardPeer } from '../../../qemu/wireguard.ts'
 import { testImage } from '../support/image.ts'
@@ -15,6 +14,7 @@ import { bootMs, connect, enroll, makeSite, must, type Site } from '../support/n
 import { type Packet, startCapture } from '../support/packets.ts'
 import { partitionFile } from '../support/partition-file.ts'
 import { query } from '../support/rqlite.ts'
+import { readStatus } from '../support/status.ts'
 import { findForms, formsOf } from '../support/traces.ts'
 import { escrowOpener, nodeFile } from '../support/wallet-file.ts'
 
@@ -109,11 +109,6 @@ t.test('what an enrolled node shows to others', async t => {
     })
   })
 })
-
-async function readStatus(site: Site) {
-  const text = must(await site.orama('node', 'status', '--node-ip', nodeIp, '--json'))
-  return statusSchema.parse(JSON.parse(text))
-}
 
 /** Helpers that the agent runs for a moment, to renew its lease say, are gone when it is asked again. */
 async function rootProcesses(site: Site): Promise<readonly string[]> {
