@@ -53,6 +53,8 @@ export const statusSchema = z.object({
   since: time,
   waitingFor: line.optional(),
   nodeId: nodeId.optional(),
+  /** What the kernel calls this machine: the node id, once there is one. */
+  hostname: z.string().max(64).optional(),
   identity: z.enum(['unsealed', 'sealed', 'none']),
   secureBoot: z.boolean(),
   watchdog: z.string().max(64),

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http'
+import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatTime, fromBase64url } from '../../protocol/fields.ts'
 import { verifyOrder } from '../../protocol/order.ts'
@@ -66,6 +67,7 @@ async function statusOf(node: Node): Promise<Status> {
     since: formatTime(new Date(state.sinceMs)),
     ...(state.waitingFor === undefined ? {} : { waitingFor: state.waitingFor }),
     nodeId: record.nodeId,
+    hostname: hostname(),
     identity: identityProtection(record),
     secureBoot: firmware.secureBoot,
     watchdog: machine.watchdog?.kind ?? 'none',
