@@ -5,6 +5,7 @@ import { type Machine, startMachine } from '../../../qemu/machine.ts'
 import type { MachineOptions } from '../../../qemu/options.ts'
 import { type Network, type Port, startNetwork } from '../../../qemu/network.ts'
 import { openTpm } from '../../../qemu/tpm.ts'
+import type { Program } from '../../../qemu/program.ts'
 import type { WireguardPeer } from '../../../qemu/wireguard.ts'
 import { enrolledVariables } from './firmware.ts'
 import { testFolder } from './folder.ts'
@@ -49,19 +50,14 @@ export async function makeSite(t: Test, image: string): Promise<Site> {
   return { folder, network, port, disk, boot, orama: operatorOf(network, folder) }
 }
 
+const program = join(import.meta.dirname, '../../../bin/orama')
+
 /** The `orama` command of somebody whose configuration lies in `folder`; it runs beside the node. */
 export function operatorOf(network: Network, folder: string): Site['orama'] {
-  const program = join(import.meta.dirname, '../../../bin/orama')
   return async (...args) => {
-    const withWallet = args.some(a => ['new', 'address', 'enroll', 'unlock', 'audit'].includes(a))
-    const all = [
-      ...args,
-      '--config',
-      join(folder, 'operator'),
-      ...(withWallet ? ['--passphrase-fd', '0'] : []),
-    ]
     try {
-      const out = await network.exec(program, all, { input: `${passphrase}\n`, timeoutMs: 90_000 })
+      const options = { input: `${passphrase}\n`, timeoutMs: 90_000 }
+      const out = await network.exec(program, withConfig(folder, args), options)
       return { status: 0, out, error: '' }
     } catch (cause) {
       if (cause instanceof ProgramError && cause.status !== null)
@@ -71,14 +67,29 @@ export function operatorOf(network: Network, folder: string): Site['orama'] {
   }
 }
 
+/** Starts the `orama` command of the site's operator, for a test that goes on meanwhile. */
+export async function startOrama({ network, folder }: Site, ...args: readonly string[]): Promise<Program> {
+  const command = await network.namespace.start(program, withConfig(folder, args))
+  command.stdin.end(`${passphrase}\n`)
+  return command
+}
+
+function withConfig(folder: string, args: readonly string[]): string[] {
+  const withWallet = args.some(a => ['new', 'address', 'enroll', 'unlock', 'audit'].includes(a))
+  return [...args, '--config', join(folder, 'operator'), ...(withWallet ? ['--passphrase-fd', '0'] : [])]
+}
+
 /** What a person reads off the console of a node in enrollment mode. */
 export type Shown = { readonly code: string; readonly claim: string }
 
-/** Waits until the node is in enrollment mode and reads code and claim word. */
-export async function readConsole(machine: Machine): Promise<Shown> {
-  await machine.console.waitFor('STATE blank\n', bootMs)
-  const code = await machine.console.waitFor(/^ENROLLMENT CODE: (\w+)$/m, 1000)
-  const claim = await machine.console.waitFor(/^CLAIM WORD: (\w+)$/m, 1000)
+/**
+ * Waits until the node is in enrollment mode and reads code and claim word: the first of this boot, or behind a
+ * position of the transcript.
+ */
+export async function readConsole({ console }: Machine, since: number | 'boot' = 'boot'): Promise<Shown> {
+  await console.waitFor('STATE blank\n', bootMs)
+  const code = await console.waitFor(/^ENROLLMENT CODE: (\w+)$/m, bootMs, { since })
+  const claim = await console.waitFor(/^CLAIM WORD: (\w+)$/m, bootMs, { since: code.end })
   return { code: code.groups[0] ?? '', claim: claim.groups[0] ?? '' }
 }
 
