@@ -6,19 +6,31 @@ import { fromBase64url, toBase64url } from '../../../protocol/fields.ts'
 import { type HelloPage, helloPageSchema } from '../../../protocol/hello.ts'
 import { within } from '../../../qemu/deadline.ts'
 import { strangersCompletion } from '../support/completion.ts'
+import { ask, completePath, posted, type Question } from '../support/enrollment-port.ts'
 import { testImage } from '../support/image.ts'
 import { startMiddleman } from '../support/middleman.ts'
-import { bootMs, connect, makeSite, must, readConsole, type Site } from '../support/node.ts'
+import { bootMs, connect, enrollment, makeSite, must, readConsole, type Site } from '../support/node.ts'
 
-const completePath = '/v1/agent/enroll/complete'
 // The node gives up on a request after 10 s; an emulated one may take its time to notice.
 const slowMs = 60_000
 
 // One machine in enrollment mode, and everybody on its network but its owner; who comes last, and is let in.
 t.test('strangers on port 9999', async t => {
   const site = await makeSite(t, await testImage('ordinary'))
-  const machine = await site.boot()
-  const shown = await readConsole(machine)
+  await site.network.exec('nft', ['-f', '-'], { input: noSntp })
+  const machine = await site.boot({ clock: '2001-01-01T00:00:00' })
+  const early = await readConsole(machine)
+  const untold = machine.console.text()
+  await site.network.exec('nft', ['delete', 'table', 'ip', 'silence'])
+  const told = await machine.console.waitFor(/clock: moved by \d+\.\d+ s, 1 of 3 servers answered\n/, bootMs)
+  const shown = await readConsole(machine, told.end)
+
+  await t.test('the boot does not wait for the time; when it comes another code is shown', async t => {
+    t.match(untold, 'clock: older than the image; set to its build time')
+    t.notMatch(untold, 'clock: moved')
+    t.not(shown.code, early.code)
+  })
+
   const inside = await site.network.namespace.enter()
   t.teardown(() => inside[Symbol.asyncDispose]())
   const page = helloPageSchema.parse((await ask(site, {})).body)
@@ -91,9 +103,12 @@ t.test('strangers on port 9999', async t => {
     t.equal((await ask(site, {})).status, 200)
   })
 
+  await t.test('meanwhile its address, which was leased for two minutes, is renewed', async () => {
+    await machine.console.waitFor(`dhcp: ${site.port.address} renewed for 120 s\n`, bootMs)
+  })
+
   must(await site.orama('wallet', 'new'))
-  const enrollment = ['node', 'enroll', '--genesis', '--node-ip', site.port.address]
-  const owner = [...enrollment, '--code', shown.code, '--claim', shown.claim]
+  const owner = enrollment(site, shown)
   const lies = [
     ['his own hello', (own: HelloPage) => own],
     ['his own hello with the code of the node', (own: HelloPage) => ({ ...own, code: shown.code })],
@@ -134,33 +149,11 @@ t.test('strangers on port 9999', async t => {
   })
 })
 
+const noSntp =
+  'table ip silence {\n chain in {\n  type filter hook input priority 0; udp dport 123 drop;\n }\n}\n'
+
 // Past the redirection of somebody in between.
 const middlemansAddress = '192.0.2.2'
-
-/** GET / unless it says otherwise; `flags` are more of curl's. */
-type Question = {
-  readonly method?: string
-  readonly path?: string
-  readonly body?: string | Buffer
-  readonly flags?: readonly string[]
-}
-
-function posted(body: Completion | string | Buffer): Question {
-  const bytes = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body)
-  return { method: 'POST', path: completePath, body: bytes }
-}
-
-async function ask(
-  { network, port }: Site,
-  { method = 'GET', path = '/', body, flags = [] }: Question,
-): Promise<{ readonly status: number; readonly body: unknown }> {
-  const quiet = ['-s', '-m', '60', '-w', '\n%{http_code}', '-X', method, ...flags]
-  const data = body === undefined ? [] : ['--data-binary', '@-']
-  const options = { input: body ?? '', timeoutMs: 70_000 }
-  const text = await network.exec('curl', [...quiet, ...data, `http://${port.address}:9999${path}`], options)
-  const end = text.lastIndexOf('\n')
-  return { status: Number(text.slice(end)), body: JSON.parse(text.slice(0, end)) }
-}
 
 /** What a page of keys that are not the node's looks like. */
 async function ownPage(): Promise<HelloPage> {
