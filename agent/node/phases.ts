@@ -15,7 +15,7 @@ import { startReaper } from '../system/children.ts'
 import { openConsoles } from '../system/console.ts'
 import { addLogSink, describe, log } from '../system/log.ts'
 import { setUndumpable } from '../system/libc.ts'
-import { hasTpm } from '../trust/identity.ts'
+import { hasTpm, logMeasurements } from '../trust/identity.ts'
 import { known, type Machine } from './machine.ts'
 import { closeFirewall, findNetwork, setClock } from './network.ts'
 import { beginSession } from './session.ts'
@@ -63,6 +63,7 @@ async function identify(machine: Machine): Promise<void> {
   const { version, counter, buildKind, test } = machine.image
   log(`OramaOS ${version} (release ${counter}, ${buildKind} build${test ? ', TEST' : ''})`)
   log(`Secure Boot: ${machine.firmware.secureBoot ? 'on' : 'off'}; TPM: ${hasTpm() ? 'there' : 'none'}`)
+  logMeasurements()
   if (machine.firmware.lastPanic !== undefined) log(`last panic: ${machine.firmware.lastPanic}`)
 }
 
