@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { hurried } from '../system/faults.ts'
 import { setRealTimeMs } from '../system/libc.ts'
 import { log } from '../system/log.ts'
 import type { ClockWorld } from './clock.ts'
@@ -18,7 +19,7 @@ export function clockWorld(): ClockWorld {
     setMs: setRealTimeMs,
     setHardwareMs: setHardwareClock,
     sleep: async (ms, signal) => {
-      await sleep(ms, undefined, { signal })
+      await sleep(hurried(ms, 'clock'), undefined, { signal })
     },
     random: Math.random,
     log,

@@ -19,6 +19,12 @@ export async function faultPoint(place: string): Promise<void> {
   if (what === 'stop') await new Promise(() => undefined)
 }
 
+/** A pause as it is, or of at most 2 s where a test image was told `hurry@PLACE`: nobody waits hours for a test. */
+export function hurried(pauseMs: number, place: string): number {
+  if (typeof ORAMA_TEST_BUILD === 'undefined' || !ORAMA_TEST_BUILD) return pauseMs
+  return wantedFault() === `hurry@${place}` ? Math.min(pauseMs, 2000) : pauseMs
+}
+
 /** The fault that a test image was told, such as `exit@network`; empty for none, and in other images. */
 export function wantedFault(): string {
   if (typeof ORAMA_TEST_BUILD === 'undefined' || !ORAMA_TEST_BUILD) return ''
