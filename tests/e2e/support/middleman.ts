@@ -25,10 +25,13 @@ const enrollmentPort = 9999
  */
 export async function startMiddleman({ network, port }: Site, meddle: Meddling): Promise<Middleman> {
   const seen: string[] = []
+  const leaving = new AbortController()
   const server = createServer((asked, answer) => {
     const { method = '', url = '' } = asked
     seen.push(`${method} ${url}`)
-    relay(asked, answer, { meddle, nodeAddress: port.address }).catch(() => answer.destroy())
+    relay(asked, answer, { meddle, nodeAddress: port.address, signal: leaving.signal }).catch(() =>
+      answer.destroy(),
+    )
   })
   server.listen(0, '0.0.0.0')
   await once(server, 'listening')
@@ -41,6 +44,7 @@ export async function startMiddleman({ network, port }: Site, meddle: Meddling):
     [Symbol.asyncDispose]: async () => {
       await network.exec('nft', ['delete', 'table', 'ip', 'middleman'])
       server.close()
+      leaving.abort()
       server.closeAllConnections()
     },
   }
@@ -50,17 +54,22 @@ function redirection(rule: string): string {
   return `table ip middleman {\n chain out {\n  type nat hook output priority -100;\n  ${rule}\n }\n}\n`
 }
 
-type Between = { readonly meddle: Meddling; readonly nodeAddress: string }
+type Between = {
+  readonly meddle: Meddling
+  readonly nodeAddress: string
+  /** Aborted when he goes: a node that was switched off would never answer. */
+  readonly signal: AbortSignal
+}
 
 async function relay(
   asked: IncomingMessage,
   answer: ServerResponse,
-  { meddle, nodeAddress }: Between,
+  { meddle, nodeAddress, signal }: Between,
 ): Promise<void> {
   const { method = '', url: path = '', headers } = asked
   const body = await buffer(asked)
   const forward = async () => {
-    const where = { host: nodeAddress, port: enrollmentPort, localAddress: ownAddress, agent: false }
+    const where = { host: nodeAddress, port: enrollmentPort, localAddress: ownAddress, agent: false, signal }
     const sent = startRequest({ ...where, method, path, headers })
     sent.end(body)
     const [reply] = (await once(sent, 'response')) as [IncomingMessage]
