@@ -1,12 +1,15 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { backupSectors, primarySectors, sectorBytes } from '../../../agent/disk/gpt.ts'
+import { type Disk, makeRawCopy } from '../../../qemu/disk.ts'
 import type { WriteEntry } from '../../../qemu/write-log.ts'
 import { testImage } from '../support/image.ts'
-import { diskBytes } from '../support/node.ts'
+import { bootMs, connect, diskBytes, must } from '../support/node.ts'
 import { overlap, partitionFile, type PartitionFile } from '../support/partition-file.ts'
 import { tableOf, type Range } from '../support/raw-disk.ts'
 import { judgePartition, recordEnrollment, type Verdict } from '../support/recording.ts'
+import { query } from '../support/rqlite.ts'
+import { nodeFile } from '../support/wallet-file.ts'
 
 const mib = 1024 * 1024
 // Where the verdict on a data partition comes from: the header with its keyslots, and marks of others at the end.
@@ -22,6 +25,7 @@ t.test('the power is cut at any write of an enrollment', async t => {
   const tables = new Set<string>()
   const bad: string[] = []
   let judged = 1
+  let committed: Disk | undefined
 
   const judge = async (what: string) => {
     const verdict = await judgePartition(recording, partition.file)
@@ -39,6 +43,8 @@ t.test('the power is cut at any write of an enrollment', async t => {
       await judge(`half of write ${count}`)
       await partition.follow(entry)
       await judge(`write ${count}`)
+      if (verdicts.at(-1)?.kind === 'enrolled')
+        committed ??= await makeRawCopy(replay.disk, join(site.folder, 'committed.img'))
     }
   }
 
@@ -53,6 +59,22 @@ t.test('the power is cut at any write of an enrollment', async t => {
   await t.test('the partition table can be read, with all its partitions', async t => {
     t.same([...tables], ['esp rootfs-A rootfs-B data'])
   })
+
+  if (committed === undefined) throw new Error('Cannot find the commit in the log')
+  const disk = committed
+  await t.test(
+    'a machine that starts from the commit is locked; the same command finishes it, its owner unlocks it',
+    async t => {
+      t.equal((await nodeFile(site)).enrolled, undefined, 'its operator has no answer')
+      const machine = await site.boot({ name: 'committed', disk })
+      await machine.console.waitFor('STATE locked\n', bootMs)
+      await connect(site)
+      t.match(must(await site.orama(...recording.command)), 'is enrolled')
+      must(await site.orama('node', 'unlock', '--genesis', '--node-ip', '10.0.0.1'))
+      await machine.console.waitFor('STATE ready\n', bootMs)
+      t.match(await query(site, 'SELECT 1'), '1')
+    },
+  )
 })
 
 function changes({ kind, bytes }: WriteEntry): boolean {
