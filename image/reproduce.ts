@@ -124,7 +124,7 @@ async function compare(one: string, other: string, name: string): Promise<number
         ? undefined
         : `: ${String(sums.get(part))} and ${String(others.get(part))}`,
     )
-  for (const ending of ['packages', 'sizes', 'img', 'qcow2']) {
+  for (const ending of ['packages', 'services', 'licenses', 'sizes', 'img', 'qcow2']) {
     const file = `${name}.${ending}`
     say(file, await difference(join(one, file), join(other, file)))
   }
