@@ -8,7 +8,7 @@ import { cToolchainHash } from './host-tools.ts'
 import { step, tool } from './step.ts'
 
 /** services/NAME/module.json: the pinned Go module that a service's program is built from. */
-const moduleSchema = z.strictObject({
+const pinSchema = z.strictObject({
   module: z.string().regex(/^[a-z0-9][A-Za-z0-9._/-]{0,127}$/),
   version: z.string().regex(/^v\d[0-9A-Za-z.+-]{0,63}$/),
   /** The module's own checksum as the Go checksum database has it. */
@@ -25,13 +25,25 @@ const moduleSchema = z.strictObject({
       .min(1)
       .max(8),
   }),
+  /** SHA-256 of the module's zip file, as a Go proxy serves it, and of its licence files: what Buildroot compares. */
+  sha256: z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/)),
 })
 
-export type GoModule = z.infer<typeof moduleSchema>
+const moduleSchema = pinSchema.refine(
+  pin => [zipName(pin), ...pin.license.files].sort().join() === Object.keys(pin.sha256).sort().join(),
+  { path: ['sha256'], message: 'need the zip file of this version and each licence file, nothing else' },
+)
+
+export type GoModule = z.infer<typeof pinSchema>
 
 /** Reads a module.json. Throws SyntaxError that names the file and the first bad key. */
 export function parseModule(json: string, file: string): GoModule {
   return accepted(moduleSchema.safeParse(parseJsonFile(json, file)), file)
+}
+
+/** The module's file on a Go proxy. */
+export function zipName(pin: Pick<GoModule, 'version'>): string {
+  return `${pin.version}.zip`
 }
 
 export type Toolchain = { readonly go: string; readonly key: string }
@@ -67,7 +79,7 @@ export async function buildModule(pin: GoModule, toolchain: Toolchain): Promise<
 /** Everything that decides the program's bytes; with cgo, the host's C compiler and the libc that is linked in too. */
 export async function moduleKey(pin: GoModule, go: Toolchain, hashC: () => Promise<string>): Promise<string> {
   const c = pin.cgo ? { c: await hashC() } : {}
-  return hashOf({ pin: JSON.stringify(pin), go: go.key, ...c, recipe: '2' })
+  return hashOf({ pin: JSON.stringify({ ...pin, sha256: undefined }), go: go.key, ...c, recipe: '2' })
 }
 
 async function compile(pin: GoModule, toolchain: Toolchain, out: string): Promise<void> {
@@ -109,7 +121,7 @@ export async function keepLicenses(pin: GoModule, source: string, to: string): P
 }
 
 /** `go version -m`, with the program's name in place of where it happens to lie. */
-async function buildInfo(target: string, toolchain: Toolchain): Promise<string> {
+export async function buildInfo(target: string, toolchain: Toolchain): Promise<string> {
   const text = await tool(toolchain.go, ['version', '-m', target], {
     env: { GOROOT: join(toolchain.go, '../..'), GOTOOLCHAIN: 'local', GOFLAGS: '' },
   })

@@ -12,6 +12,11 @@ const good = {
   cgo: false,
   tags: ['netgo'],
   license: { spdx: 'MIT OR Apache-2.0', files: ['LICENSE-MIT', 'LICENSE'] },
+  sha256: {
+    'v2.0.0-20260101000000-0123456789ab.zip': '0'.repeat(64),
+    LICENSE: '1'.repeat(64),
+    'LICENSE-MIT': '2'.repeat(64),
+  },
 }
 
 t.test('parseModule() takes a pinned module', async t => t.same(parseModule(JSON.stringify(good), 'x'), good))
@@ -31,6 +36,11 @@ const refused = [
   ['no licence', { license: undefined }, 'license'],
   ['a licence without files', { license: { spdx: 'MIT', files: [] } }, 'license.files'],
   ['a licence file elsewhere', { license: { spdx: 'MIT', files: ['../LICENSE'] } }, 'license.files.0'],
+  ['no hashes of files', { sha256: undefined }, 'sha256'],
+  ['a hash of another length', { sha256: { ...good.sha256, LICENSE: '1'.repeat(40) } }, 'sha256.LICENSE'],
+  ['hashes that lack a licence file', { sha256: { ...good.sha256, LICENSE: undefined } }, 'sha256'],
+  ['hashes of another version', { version: 'v2.0.0' }, 'sha256'],
+  ['a hash of a file that is not there', { sha256: { ...good.sha256, NOTICE: '3'.repeat(64) } }, 'sha256'],
 ] as const
 for (const [why, change, path] of refused)
   t.test(`parseModule() refuses and names: ${why}`, async t => {

@@ -10,4 +10,5 @@ export const sampleModule: GoModule = {
   cgo: false,
   tags: [],
   license: { spdx: 'MIT', files: ['LICENSE'] },
+  sha256: { 'v1.0.0.zip': '0'.repeat(64), LICENSE: '0'.repeat(64) },
 }
