@@ -1,24 +1,22 @@
-import { cp, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { developmentKeys, makeEnrollment, signEfi } from '../signing/secure-boot.ts'
-import { agentFile, buildAgent, nodeBinary } from './agent.ts'
+import { agentFile } from './agent.ts'
+import { type Base, baseName } from './base.ts'
 import { makeEsp } from './boot/esp.ts'
 import { commandLine, makeUki } from './boot/uki.ts'
-import { cached, cleanPartial, hashFile, hashFolder, hashOf, partialFolder, prune } from './cache.ts'
-import { openApt } from './debian/apt.ts'
-import { type DebianPackage, download, downloadWithDependencies } from './debian/packages.ts'
+import { buildrootBase } from './buildroot/base.ts'
+import { cached, cleanPartial, hashFile, hashFolder, hashOf, prune } from './cache.ts'
+import { debianBase } from './debian/base.ts'
 import { makeDisk, makeQcow2 } from './disk.ts'
-import { goPackages } from './go.ts'
 import { imageToolVersions } from './host-tools.ts'
-import { buildKernel, type Kernel } from './kernel/build.ts'
 import { publish } from './publish.ts'
 import { artefactName, osRelease, type Release } from './release.ts'
 import { assembleTree } from './rootfs/assemble.ts'
-import { executables, otherPackages } from './rootfs/contents.ts'
 import { breaches } from './rootfs/contract.ts'
 import { makeSlot } from './rootfs/squashfs.ts'
-import { describeLicenses, describePackages, describeServices } from './sbom.ts'
-import { buildServices, type BuiltService, chooseServices } from './services.ts'
+import { describeLicenses, describeServices } from './sbom.ts'
+import { chooseServices } from './services.ts'
 import { step } from './step.ts'
 
 /**
@@ -27,19 +25,12 @@ import { step } from './step.ts'
  * path of the qcow2.
  */
 export async function buildImage(release: Release, dist: string, list?: string): Promise<string> {
+  const bases = { debian: debianBase, buildroot: buildrootBase }
+  const makeBase = bases[baseName(process.env['BASE'])]
   const chosen = await chooseServices(list, undefined, release.test)
   await cleanPartial()
-  const apt = await openApt()
-  const packages = await step('Debian packages', () => downloadWithDependencies(apt, wantedPackages()))
-  const [kernelSource] = await download(apt, ['linux-source-6.12'])
-  if (kernelSource === undefined) throw new Error('Cannot find linux-source-6.12 in the package index')
-  const kernel = await buildKernel(kernelSource)
-  const go = await download(apt, goPackages)
-  const services = await buildServices(go, chosen)
-  const keys = await developmentKeys()
-  const agent = await bundled(release.test)
-  const builtFrom = [...go, kernelSource]
-  const parts: Parts = { release, packages, builtFrom, kernel, services, keys, agent }
+  const base = await makeBase(chosen, release)
+  const parts: Parts = { release, base, keys: await developmentKeys() }
   const made = await cached({
     kind: 'image',
     key: await imageKey(parts),
@@ -53,40 +44,20 @@ export async function buildImage(release: Release, dist: string, list?: string):
 /** Old builds in the cache: a checkout switched back and forth finds its image again. */
 const buildsKept = 8
 
-type Parts = {
-  readonly release: Release
-  readonly packages: readonly DebianPackage[]
-  /** Debian packages that are not in the image: sources of the kernel, Go. */
-  readonly builtFrom: readonly DebianPackage[]
-  readonly kernel: Kernel
-  readonly services: readonly BuiltService[]
-  readonly keys: string
-  /** Folder with the agent's snapshot. */
-  readonly agent: string
-}
+type Parts = { readonly release: Release; readonly base: Base; readonly keys: string }
 
-function wantedPackages(): string[] {
-  return [...new Set([...Object.values(executables).map(e => e.package), ...otherPackages])]
-}
-
-async function bundled(test: boolean): Promise<string> {
-  await using folder = await partialFolder('agent')
-  await buildAgent(folder.path, test)
-  const key = await hashFolder(folder.path)
-  return await cached({ kind: 'agent', key, make: to => cp(folder.path, to, { recursive: true }) })
-}
-
-async function imageKey(parts: Parts): Promise<string> {
-  const programs = await Promise.all(parts.services.flatMap(s => s.programs).map(hashFile))
+async function imageKey({ release, base, keys }: Parts): Promise<string> {
+  const programs = await Promise.all(base.services.flatMap(s => s.programs).map(hashFile))
   return hashOf({
-    release: JSON.stringify(parts.release),
-    packages: describePackages({ taken: parts.packages, built: parts.builtFrom }),
-    kernel: await hashFile(parts.kernel.bzImage),
-    services: JSON.stringify(parts.services.map(s => [s.name, s.uid, s.files, s.pin, s.buildInfo])),
+    release: JSON.stringify(release),
+    base: base.key,
+    packages: base.packages,
+    kernel: await hashFile(base.kernel.bzImage),
+    services: JSON.stringify(base.services.map(s => [s.name, s.uid, s.files, s.pin, s.buildInfo])),
     programs: programs.join(' '),
-    keys: await hashFolder(parts.keys),
-    agent: await hashFolder(parts.agent),
-    node: await hashFile(nodeBinary),
+    keys: await hashFolder(keys),
+    agent: await hashFolder(base.agent),
+    node: await hashFile(base.node),
     recipe: await recipeHash(),
     tools: await imageToolVersions(),
   })
@@ -100,7 +71,7 @@ async function recipeHash(): Promise<string> {
 }
 
 async function makeImage(parts: Parts, out: string): Promise<void> {
-  const { release, keys, kernel } = parts
+  const { release, keys, base } = parts
   const work = join(out, 'work')
   const [tree, scratch, boot] = ['tree', 'packages', 'boot'].map(name => join(work, name)) as [
     string,
@@ -108,15 +79,16 @@ async function makeImage(parts: Parts, out: string): Promise<void> {
     string,
   ]
   await mkdir(boot, { recursive: true })
-  await step('root file system', () => assembleTree(tree, scratch, treeInputs(parts)))
+  const files = await step('files of the base', () => base.files(scratch))
+  await step('root file system', () => assembleTree(tree, files, treeInputs(parts)))
   await checkTree(tree, parts)
   const slot = await step('SquashFS and verity', () => makeSlot(tree, join(work, 'slot.img'), release.epochS))
-  const efi = join(scratch, 'usr/lib/systemd/boot/efi')
+  const efi = base.efi(files)
   const uki = await makeUki(
     {
       stub: join(efi, 'linuxx64.efi.stub'),
-      bzImage: kernel.bzImage,
-      kernelVersion: kernel.version,
+      bzImage: base.kernel.bzImage,
+      kernelVersion: base.kernel.version,
       osRelease: osRelease(release),
       commandLine: commandLine(slot),
     },
@@ -137,19 +109,18 @@ async function makeImage(parts: Parts, out: string): Promise<void> {
   await rm(work, { recursive: true })
 }
 
-function treeInputs(parts: Parts) {
+function treeInputs({ base, release }: Parts) {
   return {
-    packages: parts.packages,
-    services: parts.services,
-    nodeBinary,
-    agent: parts.agent,
-    osRelease: osRelease(parts.release),
+    services: base.services,
+    nodeBinary: base.node,
+    agent: base.agent,
+    osRelease: osRelease(release),
     settings: `${JSON.stringify({ ntp: ['0.debian.pool.ntp.org', '1.debian.pool.ntp.org'] })}\n`,
   }
 }
 
 async function checkTree(tree: string, parts: Parts): Promise<void> {
-  const servicePrograms = parts.services.flatMap(s => s.programs).map(path => basename(path))
+  const servicePrograms = parts.base.services.flatMap(s => s.programs).map(path => basename(path))
   const found = await breaches(tree, { servicePrograms, test: parts.release.test })
   if (found.length > 0)
     throw new Error(`Cannot use this root file system, it breaks the contract:\n  ${found.join('\n  ')}`)
@@ -160,17 +131,16 @@ type Made = { readonly out: string; readonly uki: string; readonly signedUki: st
 /** Beside the image: what is in it, how large its parts are, and their checksums. */
 async function describeImage(parts: Parts, made: Made): Promise<void> {
   const name = artefactName(parts.release)
-  const packages = describePackages({ taken: parts.packages, built: parts.builtFrom })
-  await writeFile(join(made.out, `${name}.packages`), packages)
-  await writeFile(join(made.out, `${name}.services`), describeServices(parts.services))
-  await writeFile(join(made.out, `${name}.licenses`), describeLicenses(parts.services))
+  await writeFile(join(made.out, `${name}.packages`), parts.base.packages)
+  await writeFile(join(made.out, `${name}.services`), describeServices(parts.base.services))
+  await writeFile(join(made.out, `${name}.licenses`), describeLicenses(parts.base.services))
   const mib = async (path: string) => ((await stat(path)).size / 1024 / 1024).toFixed(2)
   const sizes = {
     qcow2: await mib(join(made.out, `${name}.qcow2`)),
     rootfs: await mib(made.slot),
     uki: await mib(made.signedUki),
-    kernel: await mib(parts.kernel.bzImage),
-    agent: await mib(join(parts.agent, agentFile)),
+    kernel: await mib(parts.base.kernel.bzImage),
+    agent: await mib(join(parts.base.agent, agentFile)),
   }
   const rows = Object.entries(sizes).map(([what, size]) => `${what.padEnd(8)} ${size.padStart(9)} MiB\n`)
   await writeFile(join(made.out, `${name}.sizes`), rows.join(''))

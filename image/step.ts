@@ -26,6 +26,8 @@ export type ToolOptions = {
   readonly input?: Uint8Array | string
   /** The log's name in the cache folder's `log/`; the program's own name if absent. */
   readonly log?: string
+  /** The statuses that are no failure; 0 if absent. */
+  readonly statuses?: readonly number[]
 }
 
 /**
@@ -62,7 +64,7 @@ export async function tool(
     child.on('close', resolve)
   })
   await new Promise(resolve => file.end(resolve))
-  if (status !== 0)
+  if (status === null || !(options.statuses ?? [0]).includes(status))
     throw new Error(`Cannot go on: '${program}' ended with status ${String(status)}; its output is in ${log}`)
   return Buffer.concat(output).toString()
 }

@@ -1,12 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { glob } from 'node:fs/promises'
 import { join } from 'node:path'
+import { openCheckout } from '../image/buildroot/checkout.ts'
+import { pin } from '../image/buildroot/pin.ts'
+import { report } from '../image/buildroot/report.ts'
 import { type Count, orFailed, tapReader } from './count.ts'
 import { builtImage, testImage } from './e2e/support/image.ts'
 
 /**
  * Runs parts of the test suite one after the other and ends with the line `N passed, N failed`. Each check is
- * one test; each test of a test file is one, and so are the tests in it. Parts: check, unit, e2e, e2e:SUITE, long.
+ * one test; each test of a test file is one, and so are the tests in it. Parts: check, unit, buildroot,
+ * e2e, e2e:SUITE, long.
  */
 const root = join(import.meta.dirname, '..')
 
@@ -22,6 +26,7 @@ const suites: Readonly<Record<string, { readonly folder: string; readonly jobs: 
 const parts: Readonly<Record<string, () => Promise<Count>>> = {
   check,
   unit,
+  buildroot,
   e2e: () => inTurn(Object.keys(suites).map(name => () => e2e(name))),
   long,
   ...Object.fromEntries(Object.keys(suites).map(name => [`e2e:${name}`, () => e2e(name)])),
@@ -73,6 +78,14 @@ async function checkOne(what: string, [program = '', ...args]: readonly string[]
 
 function unit(): Promise<Count> {
   return tapFiles(['tests/**/*.test.ts'], ['--jobs=2', '--timeout=120'])
+}
+
+/** `make buildroot-check`, where there is a Buildroot. */
+async function buildroot(): Promise<Count> {
+  const folder = process.env['BUILDROOT_DIR']
+  if (folder !== undefined && folder !== '') return report(await openCheckout(folder))
+  say(`ok - buildroot-check # SKIP BUILDROOT_DIR names no Buildroot ${pin.version}`)
+  return { passed: 0, failed: 0 }
 }
 
 async function long(): Promise<Count> {

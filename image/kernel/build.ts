@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cached, hashOf } from '../cache.ts'
 import type { DebianPackage } from '../debian/packages.ts'
@@ -7,7 +7,8 @@ import { unpack } from '../debian/packages.ts'
 import { step, tool } from '../step.ts'
 import { missingOptions } from './config.ts'
 
-const fragmentPath = join(import.meta.dirname, 'linux.config')
+/** For both bases. */
+export const fragmentPath = join(import.meta.dirname, 'linux.config')
 
 export type Kernel = { readonly bzImage: string; readonly config: string; readonly version: string }
 
@@ -33,8 +34,8 @@ async function compile(source: DebianPackage, fragment: string, folder: string):
   await unpack(source, work)
   const archive = (await readdir(join(work, 'usr/src'))).find(name => name.endsWith('.tar.xz'))
   if (archive === undefined) throw new Error(`Cannot find the kernel's tar file in ${source.name}`)
-  await tool('tar', ['-xf', join(work, 'usr/src', archive), '-C', work, '--strip-components=1'])
-  await configure(work, fragment)
+  await unpackKernel(join(work, 'usr/src', archive), work)
+  await configureKernel(work, fragment)
   await make(work, '-j', String(availableParallelism()), 'bzImage')
   await copyFile(join(work, 'arch/x86/boot/bzImage'), join(folder, 'bzImage'))
   await copyFile(join(work, '.config'), join(folder, 'config'))
@@ -42,7 +43,14 @@ async function compile(source: DebianPackage, fragment: string, folder: string):
   await rm(work, { recursive: true })
 }
 
-async function configure(work: string, fragment: string): Promise<void> {
+/** Unpacks a kernel's tar file. */
+export async function unpackKernel(archive: string, work: string): Promise<void> {
+  await mkdir(work, { recursive: true })
+  await tool('tar', ['-xf', archive, '-C', work, '--strip-components=1'], { log: 'kernel-unpack' })
+}
+
+/** tinyconfig and the fragment. Throws if a line of the fragment does not survive, naming all of them. */
+export async function configureKernel(work: string, fragment: string): Promise<void> {
   await make(work, 'tinyconfig')
   const tiny = await readFile(join(work, '.config'), 'utf8')
   await writeFile(join(work, '.config'), `${tiny}\n${fragment}`)

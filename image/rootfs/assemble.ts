@@ -1,6 +1,5 @@
 import { chmod, copyFile, cp, lstat, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { type DebianPackage, unpack } from '../debian/packages.ts'
 import { tool } from '../step.ts'
 import { walk } from '../walk.ts'
 import { executables, libraryFolder, loader, openedLibraries, runtime } from './contents.ts'
@@ -16,7 +15,6 @@ export type ServiceFiles = {
 }
 
 export type TreeInputs = {
-  readonly packages: readonly DebianPackage[]
   readonly nodeBinary: string
   /** Folder with the agent's snapshot: what becomes of /usr/lib/orama. */
   readonly agent: string
@@ -25,12 +23,11 @@ export type TreeInputs = {
   readonly services: readonly ServiceFiles[]
 }
 
-/** Makes the root file system's tree in an empty folder, from Debian's binaries and our own files. */
-export async function assembleTree(root: string, scratch: string, inputs: TreeInputs): Promise<void> {
-  for (const one of inputs.packages) await unpack(one, scratch)
+/** Makes the root file system's tree in an empty folder, from the files of a base and our own. */
+export async function assembleTree(root: string, base: string, inputs: TreeInputs): Promise<void> {
   await makeFolders(root)
-  const programs = await copyPrograms(root, scratch, inputs)
-  await copyLibraries(root, scratch, programs)
+  const programs = await copyPrograms(root, base, inputs)
+  await copyLibraries(root, base, programs)
   await writeOwnFiles(root, inputs)
   await normalizeModes(root)
 }
@@ -57,25 +54,27 @@ async function makeFolders(root: string): Promise<void> {
   for (const [name, target] of Object.entries(links)) await symlink(target, join(root, name))
 }
 
-async function copyPrograms(root: string, scratch: string, inputs: TreeInputs): Promise<string[]> {
+async function copyPrograms(root: string, base: string, inputs: TreeInputs): Promise<string[]> {
   const bin = join(root, 'usr/bin')
   for (const [name, { path }] of Object.entries(executables))
-    await copyFile(join(scratch, path), join(bin, name))
+    await copyFile(join(base, path), join(bin, name))
   await tool('strip', ['--strip-all', '-o', join(bin, runtime), inputs.nodeBinary])
   for (const service of inputs.services)
     for (const program of service.programs) await copyFile(program, join(bin, basename(program)))
   return (await readdir(bin)).map(name => join(bin, name))
 }
 
-async function copyLibraries(root: string, scratch: string, programs: readonly string[]): Promise<void> {
-  const wanted = await libraryClosure(programs, scratch)
+async function copyLibraries(root: string, base: string, programs: readonly string[]): Promise<void> {
+  const wanted = await libraryClosure(programs, base)
   for (const soname of Object.keys(openedLibraries)) {
-    const path = await findLibrary(soname, scratch)
-    if (path === undefined) throw new Error(`Cannot find '${soname}' in the packages`)
+    const path = await findLibrary(soname, base)
+    if (path === undefined) throw new Error(`Cannot find '${soname}' in the base`)
     wanted.set(soname, path)
   }
   for (const [soname, path] of wanted) await copyFile(path, join(root, libraryFolder, soname))
-  await copyFile(join(scratch, libraryFolder, basename(loader)), join(root, loader))
+  const interpreter = await findLibrary(basename(loader), base)
+  if (interpreter === undefined) throw new Error(`Cannot find '${basename(loader)}' in the base`)
+  await copyFile(interpreter, join(root, loader))
 }
 
 async function writeOwnFiles(root: string, inputs: TreeInputs): Promise<void> {

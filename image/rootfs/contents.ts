@@ -1,6 +1,7 @@
 /**
  * What the node's root file system is made of, apart from services: one row an executable or library, with the
- * Debian package that it comes from. The tree contract allows nothing else to be executable.
+ * Debian package that it comes from. Buildroot has its programs at the same paths. The tree contract allows nothing
+ * else to be executable.
  */
 export const executables: Readonly<Record<string, { readonly package: string; readonly path: string }>> = {
   cryptsetup: { package: 'cryptsetup-bin', path: 'usr/sbin/cryptsetup' },
@@ -32,4 +33,5 @@ export const otherPackages = ['libatomic1', 'libc6', 'libstdc++6', 'systemd-boot
 /** The file that every dynamic program names as its interpreter. */
 export const loader = 'usr/lib64/ld-linux-x86-64.so.2'
 
-export const libraryFolder = 'usr/lib/x86_64-linux-gnu'
+/** Where the loaders of both bases look without being told. */
+export const libraryFolder = 'usr/lib'

@@ -28,9 +28,9 @@ export async function libraryClosure(files: readonly string[], root: string): Pr
   return found
 }
 
-/** A library by its soname in the folders where Debian puts them, links followed inside `root`. */
+/** A library by its soname in the folders where Debian and Buildroot put them, links followed inside `root`. */
 export async function findLibrary(soname: string, root: string): Promise<string | undefined> {
-  for (const folder of [libraryFolder, 'lib/x86_64-linux-gnu', 'usr/lib']) {
+  for (const folder of ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu', libraryFolder]) {
     const path = join(root, folder, soname)
     if (!(await lstat(path).catch(() => undefined))) continue
     return followLink(path)

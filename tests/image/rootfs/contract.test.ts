@@ -18,8 +18,8 @@ const refused: readonly (readonly [why: string, change: Change, breach: string])
   ['a missing program', r => rm(join(r, 'usr/bin/nft')), 'usr/bin/nft: is missing'],
   [
     'a missing library that glibc opens by itself',
-    r => rm(join(r, 'usr/lib/x86_64-linux-gnu/libgcc_s.so.1')),
-    'usr/lib/x86_64-linux-gnu/libgcc_s.so.1: is missing',
+    r => rm(join(r, 'usr/lib/libgcc_s.so.1')),
+    'usr/lib/libgcc_s.so.1: is missing',
   ],
   ['a missing runtime', r => rm(join(r, 'usr/bin/node')), 'usr/bin/node: is missing'],
   ['a missing os-release', r => rm(join(r, 'etc/os-release')), 'etc/os-release: is missing'],
@@ -53,8 +53,9 @@ const refused: readonly (readonly [why: string, change: Change, breach: string])
   ],
   [
     'a wanted library in a second place',
-    async r => put(r, 'usr/lib/libc.so.6', { from: await hostLibrary('libc.so.6'), mode: 0o644 }),
-    'usr/lib/libc.so.6: is a library or program that nothing listed loads',
+    async r =>
+      put(r, 'usr/lib/x86_64-linux-gnu/libc.so.6', { from: await hostLibrary('libc.so.6'), mode: 0o644 }),
+    'usr/lib/x86_64-linux-gnu/libc.so.6: is a library or program that nothing listed loads',
   ],
   [
     'a set-user-ID program, though it is listed',

@@ -1,0 +1,34 @@
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { externalTree, madeFiles, staleFiles, writeMadeFiles } from '../../../image/buildroot/files.ts'
+
+t.test('what stands in buildroot-external is made from this lock file and these services', async t =>
+  t.same(await staleFiles(await madeFiles()), [], 'make buildroot-files makes them anew'),
+)
+
+const changes: readonly (readonly [
+  what: string,
+  change: (tree: string) => Promise<unknown>,
+  path: string,
+])[] = [
+  ['a file that is missing', tree => rm(join(tree, 'Config.in')), 'Config.in'],
+  ['a file that was edited', tree => writeFile(join(tree, 'Config.in'), ''), 'Config.in'],
+  [
+    'what is left of a service',
+    async tree => {
+      await mkdir(join(tree, 'package/orama-gone'))
+      await cp(join(tree, 'Config.in'), join(tree, 'package/orama-gone/Config.in'))
+    },
+    'package/orama-gone/Config.in',
+  ],
+]
+for (const [what, change, path] of changes)
+  t.test(`staleFiles() names ${what}, writeMadeFiles() mends it`, async t => {
+    const tree = t.testdir()
+    await cp(externalTree, tree, { recursive: true })
+    await change(tree)
+    t.same(await staleFiles(await madeFiles(), tree), [path])
+    t.same(await writeMadeFiles(tree), [path])
+    t.same(await staleFiles(await madeFiles(), tree), [])
+  })
