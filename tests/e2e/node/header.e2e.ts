@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import t from 'tap'
 import { readNodeToken } from '../../../agent/unlock/tokens.ts'
+import { fileSystemState } from '../support/file-system.ts'
 import {
   editRecord,
   headerOfAnother,
@@ -17,6 +18,7 @@ import { bootMs, must } from '../support/node.ts'
 // Whoever holds the disk can write the header, also while the node waits: with each unlock it is read again.
 t.test('a changed LUKS2 header', async t => {
   const { site, disk, boot, unlock } = await enrolledSite(t)
+  t.equal(await fileSystemState(site, disk), 'in use', 'the first machine was switched off while it worked')
   const first = await takeHeader(disk)
   const stolen = randomBytes(32)
   const withToken = editRecord(first, { agentToken: stolen.toString('hex') })
@@ -46,12 +48,13 @@ t.test('a changed LUKS2 header', async t => {
     })
   await machine.stop()
 
-  await t.test('the right header from the start: the same key opens it, nothing was formatted', async () => {
+  await t.test('the right header from the start: the same key opens it, nothing was formatted', async t => {
     await using machine = await boot('good')
     must(await unlock())
     await machine.console.waitFor('STATE ready\n', bootMs)
     await machine.monitor.powerDown()
     await machine.exited
+    t.equal(await fileSystemState(site, disk), 'clean')
   })
 
   await t.test('the token of last week: the right key is refused', async t => {

@@ -7,6 +7,7 @@ import { type HelloPage, helloPageSchema } from '../../../protocol/hello.ts'
 import { within } from '../../../qemu/deadline.ts'
 import { strangersCompletion } from '../support/completion.ts'
 import { ask, completePath, posted, type Question } from '../support/enrollment-port.ts'
+import { fileSystemState } from '../support/file-system.ts'
 import { testImage } from '../support/image.ts'
 import { startMiddleman } from '../support/middleman.ts'
 import { bootMs, connect, enrollment, makeSite, must, readConsole, type Site } from '../support/node.ts'
@@ -146,6 +147,13 @@ t.test('strangers on port 9999', async t => {
     await machine.console.waitFor('STATE ready\n', bootMs)
     t.match(must(await site.orama(...owner)), 'is enrolled')
     t.match(must(await site.orama('node', 'status', '--node-ip', '10.0.0.1')), 'ready since')
+  })
+
+  await t.test("the hypervisor's power button ends it in order in its first life, too", async t => {
+    await machine.monitor.powerDown()
+    await machine.console.waitFor('STATE stopping\n', bootMs)
+    t.match(await within(machine.exited, bootMs, 'the machine to switch itself off'), { status: 0 })
+    t.equal(await fileSystemState(site, site.disk), 'clean')
   })
 })
 
