@@ -14,7 +14,7 @@ const word = 'answered'
  * name; `expectedAnswers` is what they have to say.
  */
 export async function leaveWords(site: Site, name: string): Promise<() => Promise<Answers>> {
-  await query(site, 'CREATE TABLE answers (word TEXT)')
+  await query(site, 'CREATE TABLE IF NOT EXISTS answers (word TEXT)')
   await query(site, `INSERT INTO answers VALUES ('${word}')`)
   await putKey(site, 'answers', ['word', word])
   const cid = await addFile(site, word)
