@@ -9,11 +9,12 @@ import {
   withNullCipher,
 } from '../support/header.ts'
 import { enrolledSite } from '../support/header-site.ts'
-import { hashAt, partitionOf } from '../support/raw-disk.ts'
+import { enrollment, must, readConsole } from '../support/node.ts'
+import { hashAt, partitionOf, rawDisk } from '../support/raw-disk.ts'
 
 // header.e2e.ts changes the header below a node that waits; here it is changed before the node boots.
 t.test('a LUKS2 header that was changed while the node was off', async t => {
-  const { site, disk, boot, unlock } = await enrolledSite(t)
+  const { site, image, disk, boot, unlock } = await enrolledSite(t)
   const good = await takeHeader(disk)
   const data = await partitionOf(disk, 'data')
 
@@ -43,4 +44,21 @@ t.test('a LUKS2 header that was changed while the node was off', async t => {
       await machine.stop()
       t.equal(await hashAt(disk, data), before)
     })
+
+  await t.test('that of another node of the same owner: it opens, but not what is behind it', async t => {
+    const other = await rawDisk(site, image, { name: 'other' })
+    const another = await site.boot({ disk: other, name: 'another' })
+    must(await site.orama(...enrollment(site, await readConsole(another))))
+    await another.stop()
+    const header = await takeHeader(other)
+    await putHeader(disk, header)
+    const before = await hashAt(disk, data)
+    await using machine = await boot('as-another')
+    const refused = await unlock()
+    t.equal(refused.status, 3)
+    t.match(refused.error, 'the volume cannot be used')
+    await machine.stop()
+    t.notMatch(machine.console.text(), /STATE (?!locked)/)
+    t.equal(await hashAt(disk, data), before, 'nothing was written')
+  })
 })

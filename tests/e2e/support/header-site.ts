@@ -9,6 +9,8 @@ import { rawDisk } from './raw-disk.ts'
 /** An enrolled node that is switched off, with its disk in the test's hands. */
 export type EnrolledSite = {
   readonly site: Site
+  /** What the disk was made from. */
+  readonly image: string
   readonly disk: Disk
   /** Starts the node, waits until it is locked, and brings the operator's WireGuard up anew. */
   readonly boot: (name: string) => Promise<Machine>
@@ -34,6 +36,7 @@ export async function enrolledSite(t: Test): Promise<EnrolledSite> {
   }
   return {
     site,
+    image,
     disk,
     boot,
     unlock: () => site.orama('node', 'unlock', '--genesis', '--node-ip', '10.0.0.1'),
