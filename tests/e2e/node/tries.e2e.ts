@@ -1,8 +1,9 @@
 import t from 'tap'
 import { espFiles } from '../support/esp-files.ts'
 import { testImage } from '../support/image.ts'
-import { bootMs, makeSite } from '../support/node.ts'
+import { bootMs, enroll, makeSite } from '../support/node.ts'
 import { rawDisk } from '../support/raw-disk.ts'
+import { readStatus } from '../support/status.ts'
 
 // The agent is PID 1: its end is a panic, the panic a reset, and each boot was counted before it began.
 t.test('a version that never gets through its boot', async t => {
@@ -32,12 +33,21 @@ t.test('a version that never gets through its boot', async t => {
   t.equal(told?.length, 2, 'the second and the third boot tell the panic before them')
   await bad.stop()
 
+  const good = await site.boot({ disk, name: 'good' })
   await t.test('once the fault is gone it comes up, alone as it is, and has its tries back', async t => {
-    await using good = await site.boot({ disk, name: 'good' })
     await good.console.waitFor(/last panic: .*Attempted to kill init!/, bootMs)
     await good.console.waitFor('STATE blank\n', bootMs)
     await good.console.waitFor(/boot entry: .* os-a\+3-0\.efi/, bootMs)
     t.same(await entries(), ['os-a+3-0.efi'])
     t.notMatch(good.console.text(), 'fault:')
+  })
+
+  await t.test('its status tells of the panic to who enrolls it in that boot', async t => {
+    await enroll(site, good)
+    await good.console.waitFor('STATE starting\n', bootMs)
+    t.match(
+      (await readStatus(site)).lastPanic,
+      /^<0>\[ *[0-9.]+\] Kernel panic - not syncing: Attempted to kill init!/,
+    )
   })
 })
