@@ -69,8 +69,9 @@ export const attempts: Readonly<Record<string, Attempt>> = {
   hold: (protocol, host = '', port = '') => holdPort([protocolOf(protocol), host, Number(port)]),
   'hold-waiting': (...[protocol, host = '', port = '', to = '', toPort = '']) =>
     holdPortWaiting([protocolOf(protocol), host, Number(port)], [to, Number(toPort)]),
-  flood: seconds => {
-    new Worker(new URL('./flood.ts', import.meta.url), { workerData: { seconds: Number(seconds) } })
+  flood: (seconds, lineBytes = '100') => {
+    const workerData = { seconds: Number(seconds), lineBytes: Number(lineBytes) }
+    new Worker(new URL('./flood.ts', import.meta.url), { workerData })
     return done
   },
 }

@@ -2,8 +2,9 @@ import { writeSync } from 'node:fs'
 import { workerData } from 'node:worker_threads'
 
 /** A thread that writes lines to standard output as fast as somebody reads them, for so many seconds. */
-const { seconds } = workerData as { readonly seconds: number }
-const lines = Buffer.from(`${'flood'.repeat(20)}\n`.repeat(640))
+const { seconds, lineBytes } = workerData as { readonly seconds: number; readonly lineBytes: number }
+const chunkBytes = 64_000
+const lines = Buffer.from(`${'flood'.repeat(lineBytes / 5)}\n`.repeat(chunkBytes / lineBytes))
 const never = new Int32Array(new SharedArrayBuffer(4))
 
 for (const endMs = Date.now() + seconds * 1000; Date.now() < endMs;)
