@@ -1,9 +1,11 @@
+import { join } from 'node:path'
 import t from 'tap'
 import { phases } from '../../../agent/node/phases.ts'
-import type { Disk } from '../../../qemu/disk.ts'
+import type { MachineOptions } from '../../../qemu/options.ts'
 import { espFiles } from '../support/esp-files.ts'
 import { testImage } from '../support/image.ts'
-import { bootMs, connect, enroll, makeSite, type Site } from '../support/node.ts'
+import { bootMs, connect, enroll, makeSite, must, type Site } from '../support/node.ts'
+import { attempt } from '../support/probe.ts'
 import { rawDisk } from '../support/raw-disk.ts'
 import { readStatus } from '../support/status.ts'
 
@@ -50,27 +52,65 @@ t.test('a fault in any phase of the boot', async t => {
     t.same(await esp.list('EFI/Linux'), ['os-a+3-0.efi'])
   })
 
-  await t.test('the status of an enrolled node tells the panic before its boot, once', async t => {
-    await using enrolled = await site.boot({ disk, name: 'enrolled' })
-    const peer = await enroll(site, enrolled)
-    await enrolled.console.waitFor('STATE ready\n', bootMs)
-    await enrolled.stop()
-    await using dies = await boot('exit@operator')
-    await dies.console.waitFor('Kernel panic - not syncing: Attempted to kill init!', bootMs)
-    await dies.stop()
+  const enrolled = await site.boot({ disk, name: 'enrolled' })
+  let peer = await enroll(site, enrolled)
+  await enrolled.console.waitFor('STATE ready\n', bootMs)
+
+  await t.test('of a log that is written without end the newest files are kept', async t => {
+    t.equal(await attempt(site, 'flood', floodS, longLineBytes), 'done')
+    const lines = await untilRotated(site)
+    t.ok(lines.length < linesAsked, `${lines.length} lines`)
+  })
+  await enrolled.stop()
+
+  /** Boots it once more; what does its status say, locked as it is? */
+  const statusOf = async (options: Partial<MachineOptions>) => {
+    await using machine = await site.boot({ disk, ...options })
+    await machine.console.waitFor('STATE locked\n', bootMs)
     // The node has forgotten its sessions; the old peer would find that out only after 15 s.
     await peer[Symbol.asyncDispose]()
-    t.match(await lastPanicOf(site, disk), /^Kernel panic - not syncing: Attempted to kill init!/)
-    t.equal(await lastPanicOf(site, disk), undefined)
+    peer = await connect(site)
+    return await readStatus(site)
+  }
+
+  await t.test('the status of an enrolled node tells the panic before its boot, once', async t => {
+    await using dies = await boot('exit@operator')
+    await dies.console.waitFor('Kernel panic - not syncing: Attempted to kill init!', bootMs)
+    // The kernel prints it first, and stores it then.
+    await dies.console.waitForBoot(2, bootMs)
+    await dies.stop()
+    const { lastPanic } = await statusOf({ name: 'told' })
+    t.match(lastPanic, /^<0>\[ *[0-9.]+\] Kernel panic - not syncing: Attempted to kill init!/)
+    t.equal((await statusOf({ name: 'forgotten' })).lastPanic, undefined)
+  })
+
+  await t.test('a machine without keys of ours and without a watchdog of its own says so', async t => {
+    const esp = await espFiles(disk)
+    for (const name of await esp.list(keyFiles)) await esp.remove(`${keyFiles}/${name}`)
+    const varsFile = join(site.folder, 'setup-mode.vars.fd')
+    const status = await statusOf({ name: 'plain', varsFile, watchdog: false })
+    t.match(status, { secureBoot: false, watchdog: 'soft', state: 'locked' })
   })
 })
 
-/** Boots the enrolled node, and asks what its status says of the panic before. */
-async function lastPanicOf(site: Site, disk: Disk): Promise<string | undefined> {
-  await using machine = await site.boot({ disk, name: 'told' })
-  await machine.console.waitFor('STATE locked\n', bootMs)
-  const peer = await connect(site)
-  const { lastPanic } = await readStatus(site)
-  await peer[Symbol.asyncDispose]()
-  return lastPanic
+// With these systemd-boot would enroll our keys where there are none yet.
+const keyFiles = 'loader/keys/auto'
+
+// Of 8 KB lines the four files of a log hold far fewer than can be asked for; so many seconds fill them twice.
+const longLineBytes = 8000
+const floodS = 40
+const linesAsked = 1000
+
+/** Asks for the log of the probe until the line that was its first has gone; returns what is kept. */
+async function untilRotated(site: Site): Promise<readonly string[]> {
+  const which = ['--service', 'probe', '--lines', String(linesAsked)]
+  let first = ''
+  for (const endMs = performance.now() + bootMs; ;) {
+    const log = must(await site.orama('node', 'logs', '--node-ip', '10.0.0.1', ...which))
+    const lines = log.trimEnd().split('\n')
+    if (first !== '' && lines[0] !== first) return lines
+    first = lines[0] ?? ''
+    if (performance.now() > endMs)
+      throw new Error(`Cannot wait for a rotation any longer: ${lines.length} lines, the first is '${first}'`)
+  }
 }
