@@ -18,7 +18,11 @@ const schema = z.strictObject({
 
 export type Acceleration = Readonly<z.infer<typeof schema>>
 
-export const emulation: Acceleration = { accelerator: 'tcg', cpu: 'max', reason: '' }
+/**
+ * All that QEMU can emulate, but for instructions that are slower emulated than what is used in their place: string
+ * moves are done byte by byte (the kernel clears pages with them), and AVX2 in several calls each.
+ */
+export const emulation: Acceleration = { accelerator: 'tcg', cpu: 'max,-erms,-fsrm,-avx2', reason: '' }
 
 // The firmware reaches its boot menu in 2 s under emulation; a guest that hangs costs this much once per boot
 // of the host.
@@ -38,7 +42,7 @@ export function probeAcceleration(): Promise<Acceleration> {
 
 async function readProbe(): Promise<Acceleration> {
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8')
-  const key = hashOf({ boot, user: String(process.getuid?.()), probe: '1' })
+  const key = hashOf({ boot, user: String(process.getuid?.()), probe: '1', emulation: emulation.cpu })
   const make = async (folder: string) => {
     await writeFile(join(folder, 'acceleration.json'), JSON.stringify(await tryKvm(probeDeadlineMs)))
   }
