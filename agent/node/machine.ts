@@ -5,6 +5,7 @@ import type { DataState } from '../disk/blank.ts'
 import type { NodeDisk } from '../disk/find.ts'
 import type { Session } from '../enroll/session.ts'
 import type { DhcpLease } from '../network/dhcp.ts'
+import type { Link } from '../network/links.ts'
 import type { Reaper } from '../system/children.ts'
 import type { Node } from './serve.ts'
 import { holdState, type StateHolder } from './state.ts'
@@ -35,6 +36,8 @@ export type Machine = {
   data?: DataState
   /** The first session of a blank node, which is made while the network comes up; undefined where that failed. */
   firstSession?: Promise<Session | undefined>
+  /** The Ethernet interfaces, which come up while the disk is looked at; rejects where there is none. */
+  links?: Promise<readonly Link[]>
   lease?: DhcpLease | undefined
   /** The address on the public side, static or leased. */
   address?: string | undefined

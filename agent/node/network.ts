@@ -11,6 +11,13 @@ import { known, type Machine } from './machine.ts'
 /** How long the boot waits for an address; after that it goes on and the address comes when it comes. */
 const addressWaitMs = 10_000
 
+/** A carrier takes seconds on real cables. Nothing answers yet: no interface has an address. */
+export function beginLinks(machine: Machine): void {
+  machine.links = bringUpLinks(linkWorld(run))
+  // The phase `network` asks again, and says why.
+  machine.links.catch(() => undefined)
+}
+
 /** Before any address is there: nothing comes in but what the state needs. */
 export async function closeFirewall(machine: Machine): Promise<void> {
   await applyFirewall(publicSide(machine), run)
@@ -30,7 +37,8 @@ export function publicSide(machine: Machine): FirewallState {
 /** The static address of the operator's file, or DHCP on every link in turn. */
 export async function findNetwork(machine: Machine): Promise<void> {
   const world = linkWorld(run)
-  const links = await bringUpLinks(world)
+  // An interface may have been found since.
+  const links = await known(machine, 'links').catch(() => bringUpLinks(world))
   const fixed = staticNetwork(machine)
   if (fixed === undefined) {
     await firstLease(machine)

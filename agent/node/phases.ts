@@ -14,10 +14,10 @@ import { parseOperatorFile } from '../../protocol/operator-file.ts'
 import { startReaper } from '../system/children.ts'
 import { openConsoles } from '../system/console.ts'
 import { addLogSink, describe, log } from '../system/log.ts'
-import { setUndumpable } from '../system/libc.ts'
+import { denyWritableCode, setUndumpable } from '../system/libc.ts'
 import { hasTpm, logMeasurements } from '../trust/identity.ts'
 import { known, type Machine } from './machine.ts'
-import { closeFirewall, findNetwork, setClock } from './network.ts'
+import { beginLinks, closeFirewall, findNetwork, setClock } from './network.ts'
 import { beginSession } from './session.ts'
 
 /** The boot up to the point where the node's state decides what comes next. */
@@ -32,6 +32,7 @@ export const phases: readonly Phase<Machine>[] = [
   },
   { name: 'console', required: true, run: openEyes },
   { name: 'watchdog', required: false, run: armWatchdog },
+  { name: 'links', required: false, run: beginLinks },
   { name: 'identity', required: true, run: identify },
   { name: 'disk', required: true, run: findDisk },
   { name: 'operator', required: true, run: readOperator },
@@ -41,10 +42,11 @@ export const phases: readonly Phase<Machine>[] = [
   { name: 'clock', required: false, run: setClock },
 ]
 
-/** From here on people see what happens, orphans are reaped, and nobody may read this process's memory. */
+/** From here on people see what happens, orphans are reaped, nobody may read this process's memory or put code into it. */
 function openEyes(machine: Machine): void {
   addLogSink(openConsoles())
   setUndumpable()
+  denyWritableCode()
   machine.reaper = startReaper()
 }
 

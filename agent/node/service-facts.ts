@@ -24,14 +24,14 @@ export async function withServiceFacts<T>(
   const { nodeId, cluster, wireguard } = record
   const idOf = (of: string) =>
     withSeed(clusterSecret, { service, nodeId: of }, seed => Promise.resolve(libp2pId(seed)))
-  const memberOf = async (of: string, address: string): Promise<ListItem> => {
+  const memberOf = async (of: string, address: string) => {
     return { itemAddress: address, itemNodeId: of, itemLibp2pId: await idOf(of) }
   }
   const nodes = wireguard.peers.flatMap(peer =>
     peer.nodeId === undefined ? [] : [{ ...peer, nodeId: peer.nodeId }],
   )
   const peers = await Promise.all(nodes.map(peer => memberOf(peer.nodeId, peer.address)))
-  const members = [await memberOf(nodeId, wireguard.address), ...peers]
+  const self = await memberOf(nodeId, wireguard.address)
   const secrets = {
     password: asciiOf(servicePassword(clusterSecret, service)),
     clusterKey: hexOf(serviceKey(clusterSecret, service)),
@@ -39,8 +39,8 @@ export async function withServiceFacts<T>(
   }
   try {
     return await use({
-      open: { nodeId, cluster, wireguardAddress: wireguard.address, libp2pId: await idOf(nodeId) },
-      sources: { peers, members, nameservers: outside(nameservers, wireguard.address) },
+      open: { nodeId, cluster, wireguardAddress: wireguard.address, libp2pId: self.itemLibp2pId },
+      sources: { peers, members: [self, ...peers], nameservers: outside(nameservers, wireguard.address) },
       secrets,
     })
   } finally {

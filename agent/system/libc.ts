@@ -154,6 +154,15 @@ export function setUndumpable(): void {
   check(libc().prctl(4, 0n, 0n, 0n, 0n), 'prctl')
 }
 
+/**
+ * prctl(PR_SET_MDWE): this process never again gets memory that it may execute and could ever write. Programs that it
+ * starts begin without (PR_MDWE_NO_INHERIT). For a process without a just-in-time compiler.
+ */
+export function denyWritableCode(): void {
+  const [refuseExecGain, noInherit] = [1n, 2n]
+  check(libc().prctl(65, refuseExecGain | noInherit, 0n, 0n, 0n), 'prctl')
+}
+
 /** quotactl(2): `command` as QCMD() of linux/quota.h makes it, `device` the block device of the mounted file system. */
 export function quotactl(
   command: number,

@@ -13,8 +13,11 @@ export type UkiInputs = {
   readonly commandLine: string
 }
 
-/** Node's flags for the agent: a small heap for what is young, since little is made at a time. */
-export const agentFlags = ['--no-warnings', '--max-semi-space-size=2'] as const
+/**
+ * Node's flags for the agent: little is made at a time, so a small heap for what is young. Without a just-in-time
+ * compiler no memory is ever both written and executed, and 13 MB less are resident (docs/decisions/0015).
+ */
+export const agentFlags = ['--no-warnings', '--max-semi-space-size=2', '--jitless'] as const
 
 /** The kernel's command line for a slot: it names the root hash, so that what is signed decides what runs. */
 export function commandLine(slot: Slot): string {
