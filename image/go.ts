@@ -94,8 +94,15 @@ async function compile(pin: GoModule, toolchain: Toolchain, out: string): Promis
   const options = { env, cwd: source, log: `go-${pin.program}` }
   await tool(toolchain.go, ['build', ...flags, '-ldflags', link, '-o', target, pin.package], options)
   await chmod(target, 0o755)
+  await requireStatic(target)
   await writeFile(join(out, besideProgram.buildInfo), await buildInfo(target, toolchain))
   await rm(source, { recursive: true })
+}
+
+/** Throws where a program asks for a loader, and so for libraries that its sandbox might not have. */
+export async function requireStatic(program: string): Promise<void> {
+  const text = await tool('readelf', ['-lW', program])
+  if (text.includes(' INTERP ')) throw new Error(`Cannot use '${program}': it is not linked statically`)
 }
 
 /** The module's folder in Go's cache, downloaded if it is not there, its checksum compared with the pin. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { type GoModule, keepLicenses, moduleKey, parseModule } from '../../image/go.ts'
+import { type GoModule, keepLicenses, moduleKey, parseModule, requireStatic } from '../../image/go.ts'
 
 const good = {
   module: 'example.org/p/v2',
@@ -78,3 +78,11 @@ t.test('a program with cgo is built anew when the libc of the host changes, othe
   t.not(await key(withC, 'libc 1'), await key(withC, 'libc 2'))
   t.equal(await key(good, 'libc 1'), await key(good, 'libc 2'))
 })
+
+t.test('requireStatic() takes a program that needs no loader', t =>
+  t.resolves(requireStatic('/sbin/ldconfig')),
+)
+
+t.test('requireStatic() refuses one that does', t =>
+  t.rejects(requireStatic(process.execPath), { message: /not linked statically/ }),
+)
