@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
+import { Resolver } from 'node:dns/promises'
 import {
   chmodSync,
   closeSync,
@@ -10,6 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { once } from 'node:events'
 import { mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
@@ -56,6 +58,7 @@ export const attempts: Readonly<Record<string, Attempt>> = {
     return done
   },
   memory: fillMemory,
+  spin: spinFor,
   blocks: fillBlocks,
   inodes: fillInodes,
   pace: writeAtPace,
@@ -64,6 +67,7 @@ export const attempts: Readonly<Record<string, Attempt>> = {
     return done
   },
   connect: (host = '', port = '') => connectTo(host, Number(port)),
+  resolve: (name = '') => resolve(name),
   datagram: (host = '', port = '') => sendDatagram(host, Number(port)),
   listen: (host = '', port = '') => listenOn(host, Number(port)),
   hold: (protocol, host = '', port = '') => holdPort([protocolOf(protocol), host, Number(port)]),
@@ -170,6 +174,16 @@ function commandOf(pid: string): string {
   return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
 }
 
+/** So many seconds of computing in two threads: how much processor time they got, in processors. */
+async function spinFor(seconds = ''): Promise<string> {
+  const [before, startMs] = [process.cpuUsage(), performance.now()]
+  const workerData = { seconds: Number(seconds) }
+  const threads = [1, 2].map(() => new Worker(new URL('./spin.ts', import.meta.url), { workerData }))
+  await Promise.all(threads.map(thread => once(thread, 'exit')))
+  const { user, system } = process.cpuUsage(before)
+  return ((user + system) / 1000 / (performance.now() - startMs)).toFixed(2)
+}
+
 /** Ends with the process. */
 function fillMemory(): never {
   for (const kept: Buffer[] = []; ;) kept.push(Buffer.alloc(8 * mebibyte, 1))
@@ -220,6 +234,13 @@ function connectTo(host: string, port: number): Promise<string> {
       else reject(error)
     })
   })
+}
+
+/** What the node's own DNS server says to a client on the node. */
+async function resolve(name: string): Promise<string> {
+  const resolver = new Resolver({ timeout: 5000, tries: 2 })
+  resolver.setServers(['127.0.0.1'])
+  return (await resolver.resolve4(name)).join(' ')
 }
 
 function sendDatagram(host: string, port: number): Promise<string> {

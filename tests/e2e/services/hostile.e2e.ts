@@ -139,6 +139,12 @@ t.test('services that are killed, and one that is hostile', async t => {
       t.same(await others(), before)
     })
 
+  await t.test('who computes in two threads gets one processor, which is its limit', async t => {
+    t.ok(Number(await attempt(site, 'spin', 5)) <= 1.2)
+    await othersAnswer(t)
+    t.same(await others(), before)
+  })
+
   await t.test('who writes 16 MiB at 4 MiB a second takes at least 3 seconds on any machine', async t => {
     t.ok(Number(await attempt(site, 'pace', 16)) >= 3000)
     await othersAnswer(t)

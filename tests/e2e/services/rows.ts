@@ -1,3 +1,5 @@
+import { outside, outsideName } from '../support/node.ts'
+
 /** What the hostile probe tries, and what has to come of it: 'done', the name of an error, or what it sees. */
 export type Row = readonly [
   what: string,
@@ -106,7 +108,12 @@ export const rows: readonly Row[] = [
   ['calls the agent', 'connect', [node, 9998], 'ECONNREFUSED'],
   ['calls the agent on loopback', 'connect', ['127.0.0.1', 9998], 'ECONNREFUSED'],
   ['calls another service', 'connect', [node, 10_100], 'ECONNREFUSED'],
-  ['calls another service by its other address', 'connect', ['127.0.0.1', 53], 'ECONNREFUSED'],
+  [
+    'asks the DNS server of the node, which it requires, for a name outside',
+    'resolve',
+    [outsideName],
+    outside,
+  ],
   ['asks a DNS server outside', 'datagram', [testHost, 53], 'EPERM'],
   ['calls an address of the cluster that nobody has', 'connect', ['10.0.0.2', 22], 'EHOSTUNREACH'],
   ['calls itself', 'connect', [node, 10_190], 'done'],

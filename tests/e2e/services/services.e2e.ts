@@ -28,10 +28,12 @@ t.test('the four services of a node', async t => {
     for (const name of names) t.match(status.services[name], describedService, name)
   })
 
-  await t.test('rqlite keeps a row', async t => {
+  await t.test('rqlite keeps a row, and has no word for who does not know the password', async t => {
     await query(site, 'CREATE TABLE proof (word TEXT)')
     await query(site, "INSERT INTO proof VALUES ('still here')")
     t.match(await query(site, 'SELECT word FROM proof'), 'still here')
+    for (const path of ['db/query?q=SELECT+1', 'status', 'nodes', 'debug/vars', 'db/backup'])
+      t.equal(await rqliteAnswer(site, path), '401', path)
   })
 
   await t.test('olric keeps a key, and nothing for who does not know the password', async t => {
@@ -150,6 +152,12 @@ const describedService = {
 
 function command(site: Site, ...words: readonly string[]) {
   return site.orama('node', 'command', '--node-ip', nodeIp, ...words)
+}
+
+/** The HTTP status for somebody without a password. */
+function rqliteAnswer(site: Site, path: string): Promise<string> {
+  const flags = ['-s', '-m', '20', '-o', '/dev/null', '-w', '%{http_code}']
+  return site.network.exec('curl', [...flags, `http://${nodeIp}:10100/${path}`])
 }
 
 function postCommand(site: Site, token: string, body: string): Promise<string> {

@@ -16,6 +16,8 @@ export const passphrase = 'a passphrase for tests'
 
 /** How long an emulated machine may take from power-on to a state. */
 export const bootMs = 120_000
+/** A name that the DNS server of the test network knows, and its address. */
+export const [outsideName, outside] = ['outside.test', '192.0.2.77'] as const
 
 /** A network with one machine's place on it, an operator with a wallet, and a disk made from an image. */
 export type Site = {
@@ -34,7 +36,7 @@ export type Outcome = { readonly status: number; readonly out: string; readonly 
 /** Makes a site; everything of it ends with the test, and is kept in dist/failed when the test fails. */
 export async function makeSite(t: Test, image: string): Promise<Site> {
   const folder = await testFolder(t)
-  const network = await startNetwork({ folder })
+  const network = await startNetwork({ folder, names: { [outsideName]: outside } })
   t.teardown(async () => network[Symbol.asyncDispose]())
   const port = await network.attach()
   const disk = await makeOverlay({ file: image, format: 'qcow2' }, join(folder, 'disk.qcow2'), diskBytes)
