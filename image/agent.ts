@@ -44,16 +44,17 @@ export async function buildAgent(folder: string, test: boolean): Promise<void> {
 }
 
 /**
- * The bytes are the same in every build: no environment; a fixed seed; no other thread and no garbage collection,
- * whose time would be chance; a process that is number 1 of its own PID namespace; a bundle with a path that is the
- * same from every folder; and Node started by the loader, because its own path would be in the heap. Throws where
- * that fails: a module that a snapshot cannot hold, say (agent/system/late.ts).
+ * All functions are compiled in it (docs/decisions/0016). The bytes are the same in every build: no environment; a
+ * fixed seed; no other thread and no garbage collection, whose time would be chance; a process that is number 1 of
+ * its own PID namespace; a bundle with a path that is the same from every folder; and Node started by the loader,
+ * because its own path would be in the heap. Throws where that fails: a module that a snapshot cannot hold, say
+ * (agent/system/late.ts).
  */
 async function writeSnapshot(folder: string): Promise<void> {
   const user = process.getuid?.() === 0 ? [] : ['--user', '--map-current-user']
   const alone = ['-i', 'unshare', ...user, '--pid', '--fork', '--kill-child']
   const node = ['/lib64/ld-linux-x86-64.so.2', '--argv0', 'node', nodeBinary]
-  const fixed = ['--no-warnings', '--random-seed=1', '--single-threaded']
+  const fixed = ['--no-warnings', '--random-seed=1', '--single-threaded', '--no-lazy']
   const spacious = ['--min-semi-space-size=64', '--max-semi-space-size=64']
   const make = ['--snapshot-blob', agentFile, '--build-snapshot', '/proc/self/cwd/agent.js']
   const options = { cwd: folder, log: 'agent-snapshot' }
