@@ -22,26 +22,28 @@ export function lineSplitter(): LineSplitter {
     return text
   }
   const add = (part: Uint8Array): string[] => {
-    if (skipping) return []
+    if (skipping || part.length === 0) return []
     const room = lineBytesMax - size
     // A copy: the part is a view of the stream's buffer, which would stay alive with it.
-    held.push(Uint8Array.from(part.subarray(0, room)))
+    held.push(part.slice(0, room))
     size += Math.min(part.length, room)
     if (part.length <= room) return []
     skipping = true
     return [take(' …')]
   }
+  const finish = (part: Uint8Array): string[] => {
+    const cut = add(part)
+    const line = skipping ? cut : [take('')]
+    skipping = false
+    return line
+  }
   return {
     push: chunk => {
-      const lines: string[] = []
-      let rest = chunk
-      for (let at = rest.indexOf(10); at >= 0; at = rest.indexOf(10)) {
-        lines.push(...add(rest.subarray(0, at)))
-        if (!skipping) lines.push(take(''))
-        skipping = false
-        rest = rest.subarray(at + 1)
-      }
-      return rest.length === 0 ? lines : [...lines, ...add(rest)]
+      const first = chunk.indexOf(10)
+      if (first < 0) return add(chunk)
+      const last = chunk.lastIndexOf(10)
+      const lines = [...finish(chunk.subarray(0, first)), ...wholeLines(chunk.subarray(first + 1, last + 1))]
+      return [...lines, ...add(chunk.subarray(last + 1))]
     },
     drop: chunk => {
       const goesOn = skipping
@@ -54,7 +56,27 @@ export function lineSplitter(): LineSplitter {
   }
 }
 
-function newlines(chunk: Uint8Array): number {
+/**
+ * What ends with a newline, or nothing. Of plain text no line is looked at by itself: the agent has no compiler, and
+ * this is where it is given most to read.
+ */
+function wholeLines(bytes: Uint8Array): string[] {
+  if (bytes.length === 0) return []
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+  const lines = text.split('\n').slice(0, -1)
+  const plain = !odd.test(text)
+  return lines.map(line => {
+    const start = line.length > lineBytesMax ? line.slice(0, lineBytesMax) : line
+    const shown = plain ? start : escape(Buffer.from(start, 'latin1'))
+    return start === line ? shown : `${shown} …`
+  })
+}
+
+/** Anything but lines of printable ASCII and tabs. */
+const odd = /[^\t\n -~]/
+
+/** How many lines end in it. */
+export function newlines(chunk: Uint8Array): number {
   let count = 0
   for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) count++
   return count
@@ -63,6 +85,7 @@ function newlines(chunk: Uint8Array): number {
 /** UTF-8 with everything that a terminal would act upon, or that hides text, written as \x1b or \u202e. */
 function escape(bytes: Uint8Array): string {
   const text = new TextDecoder().decode(bytes).replace(/\r$/, '')
+  if (!odd.test(text)) return text
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, character => {
     if (character === '\t') return character
     const code = character.codePointAt(0) ?? 0

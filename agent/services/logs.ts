@@ -1,7 +1,7 @@
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type FloodGate, type FloodOptions, floodGate } from './flood.ts'
-import { lineSplitter } from './lines.ts'
+import { lineSplitter, newlines } from './lines.ts'
 
 /** The log of one service: what it writes on standard output and error, a line each with the time it came. */
 export type ServiceLog = AsyncDisposable & {
@@ -82,12 +82,12 @@ async function tailOne(path: string, lines: number): Promise<string[]> {
   if (file === undefined || lines <= 0) return []
   try {
     const blocks: Buffer[] = []
-    let newlines = 0
-    for (let end = (await file.stat()).size; end > 0 && newlines <= lines;) {
+    let ends = 0
+    for (let end = (await file.stat()).size; end > 0 && ends <= lines;) {
       const start = Math.max(0, end - blockBytes)
       const { buffer } = await file.read(Buffer.alloc(end - start), 0, end - start, start)
       blocks.unshift(buffer)
-      newlines += buffer.reduce((count, byte) => (byte === 10 ? count + 1 : count), 0)
+      ends += newlines(buffer)
       end = start
     }
     const text = Buffer.concat(blocks).toString()

@@ -14,6 +14,20 @@ const cases = [
   ['lines of Unicode inside', ['a\u2028b\n'], ['a\\u2028b']],
   ['a character in two pieces', [Buffer.from([0xc3]), Buffer.from([0xa4, 10])], ['ä']],
   ['bytes that are no text', [Buffer.from([0xff, 0xfe, 10])], ['\ufffd\ufffd']],
+  ['an odd one among plain ones', ['a\nb\x1b\nc\n'], ['a', 'b\\x1b', 'c']],
+  ['Unicode among plain ones', ['a\nä\u202e\nc\n'], ['a', 'ä\\u202e', 'c']],
+  ['empty lines among others', ['a\n\n\nb\n\n'], ['a', '', '', 'b', '']],
+  ['a line begun behind others', ['a\nb\nc', 'd\ne\n'], ['a', 'b', 'cd', 'e']],
+  [
+    'long ones among others',
+    [`a\n${'x'.repeat(lineBytesMax)}y\nb\n`],
+    ['a', `${'x'.repeat(lineBytesMax)} …`, 'b'],
+  ],
+  [
+    'a long one that is odd',
+    [`a\n\x1b${'x'.repeat(lineBytesMax)}\nb\n`],
+    ['a', `\\x1b${'x'.repeat(lineBytesMax - 1)} …`, 'b'],
+  ],
   ['as long as allowed', [`${'x'.repeat(lineBytesMax)}\n`], ['x'.repeat(lineBytesMax)]],
   ['one byte longer', [`${'x'.repeat(lineBytesMax)}y\nz\n`], [`${'x'.repeat(lineBytesMax)} …`, 'z']],
 ] as const
