@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build } from 'esbuild'
+import { agentFlags } from '../image/boot/uki.ts'
 import { tool } from '../image/step.ts'
 import { clusterSecretBytes } from '../protocol/cluster-secret.ts'
 import { workFolder } from '../qemu/folder.ts'
@@ -15,7 +16,7 @@ const diskBytes = 3 * 1024 ** 3
 
 const commandLine = [
   'console=ttyS0,115200 loglevel=4 panic=-1 root=/dev/vda rootfstype=ext4 rootflags=usrquota rw',
-  'init=/usr/bin/node -- --no-warnings /bench.js',
+  `init=/usr/bin/node -- ${agentFlags.join(' ')} /bench.js`,
 ].join(' ')
 
 /**
