@@ -42,7 +42,7 @@ export const phases: readonly Phase<Machine>[] = [
   { name: 'clock', required: false, run: setClock },
 ]
 
-/** From here on people see what happens, orphans are reaped, nobody may read this process's memory or put code into it. */
+/** From here on people see what happens, orphans are reaped, and nobody reads this process's memory or adds code. */
 function openEyes(machine: Machine): void {
   addLogSink(openConsoles())
   setUndumpable()

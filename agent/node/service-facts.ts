@@ -22,10 +22,9 @@ export async function withServiceFacts<T>(
   use: (facts: ServiceFacts) => Promise<T>,
 ): Promise<T> {
   const { nodeId, cluster, wireguard } = record
-  const idOf = (of: string) =>
-    withSeed(clusterSecret, { service, nodeId: of }, seed => Promise.resolve(libp2pId(seed)))
   const memberOf = async (of: string, address: string) => {
-    return { itemAddress: address, itemNodeId: of, itemLibp2pId: await idOf(of) }
+    const id = await withSeed(clusterSecret, { service, nodeId: of }, seed => Promise.resolve(libp2pId(seed)))
+    return { itemAddress: address, itemNodeId: of, itemLibp2pId: id }
   }
   const nodes = wireguard.peers.flatMap(peer =>
     peer.nodeId === undefined ? [] : [{ ...peer, nodeId: peer.nodeId }],

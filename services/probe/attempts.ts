@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { Resolver } from 'node:dns/promises'
+import { once } from 'node:events'
 import {
   chmodSync,
   closeSync,
@@ -11,7 +12,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { once } from 'node:events'
 import { mkdir, open, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
@@ -67,7 +67,7 @@ export const attempts: Readonly<Record<string, Attempt>> = {
     return done
   },
   connect: (host = '', port = '') => connectTo(host, Number(port)),
-  resolve: (name = '') => resolve(name),
+  resolve: (name = '') => askDnsServer(name),
   datagram: (host = '', port = '') => sendDatagram(host, Number(port)),
   listen: (host = '', port = '') => listenOn(host, Number(port)),
   hold: (protocol, host = '', port = '') => holdPort([protocolOf(protocol), host, Number(port)]),
@@ -237,7 +237,7 @@ function connectTo(host: string, port: number): Promise<string> {
 }
 
 /** What the node's own DNS server says to a client on the node. */
-async function resolve(name: string): Promise<string> {
+async function askDnsServer(name: string): Promise<string> {
   const resolver = new Resolver({ timeout: 5000, tries: 2 })
   resolver.setServers(['127.0.0.1'])
   return (await resolver.resolve4(name)).join(' ')
