@@ -14,8 +14,8 @@ export type UkiInputs = {
 }
 
 /**
- * Node's flags for the agent: little is made at a time, so a small heap for what is young. No
- * just-in-time compiler: docs/decisions/0015.
+ * Node's flags for the agent: little is made at a time, so a small heap for what is young. No just-in-time compiler:
+ * docs/decisions/0015.
  */
 export const agentFlags = ['--no-warnings', '--max-semi-space-size=2', '--jitless'] as const
 
