@@ -7,6 +7,8 @@ import { tool } from '../step.ts'
 const suite = 'trixie'
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
 const listsHoursMax = 24
+/** On the command line: a host's own settings come after our file, and those of a container switch these caches off. */
+const keepIndex = ['pkgcache', 'srcpkgcache'].flatMap(name => ['-o', `Dir::Cache::${name}=${name}.bin`])
 
 /** An apt of its own: sources, lists and status apart from the host's, usable by an ordinary user. */
 export type Apt = {
@@ -27,8 +29,9 @@ export async function openApt(): Promise<Apt> {
   await writeFile(join(root, 'apt.conf'), aptConf(root))
   const env = { APT_CONFIG: join(root, 'apt.conf') }
   const apt: Apt = {
-    get: (...args) => tool('apt-get', args, { env, log: `apt-get-${args[0] ?? ''}` }),
-    cache: (...args) => tool('apt-cache', args, { env, log: `apt-cache-${args[0] ?? ''}` }),
+    get: (...args) => tool('apt-get', [...keepIndex, ...args], { env, log: `apt-get-${args[0] ?? ''}` }),
+    cache: (...args) =>
+      tool('apt-cache', [...keepIndex, ...args], { env, log: `apt-cache-${args[0] ?? ''}` }),
     download: async (specs, folder) => {
       await tool('apt-get', ['download', ...specs], { env, cwd: folder, log: 'apt-get-download' })
     },
@@ -88,6 +91,8 @@ Dir::Etc::Preferences "/dev/null";
 Dir::Etc::PreferencesParts "/dev/null";
 Dir::State::Lists "${root}/lists";
 Dir::State::status "/dev/null";
+Dir::State::extended_states "/dev/null";
+Dir::Log::Planner "/dev/null";
 Dir::Cache "${root}";
 Debug::NoLocking "true";
 APT::Architecture "amd64";
