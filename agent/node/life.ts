@@ -15,7 +15,7 @@ import { run } from '../system/run.ts'
 import { checkUnchanged } from '../unlock/check.ts'
 import { updateRecord } from '../unlock/commit.ts'
 import { withHeader } from '../unlock/header-file.ts'
-import { abandon, openNode } from '../unlock/open.ts'
+import { abandon, openNode, rehearse } from '../unlock/open.ts'
 import { readEscrowToken, readNodeToken } from '../unlock/tokens.ts'
 import { waitForOwner } from './enrollment.ts'
 import { known, type Machine } from './machine.ts'
@@ -63,6 +63,7 @@ async function wake(machine: Machine, manifests: readonly Manifest[]): Promise<N
   await serveCommands(node)
   machine.state.become('locked', 'its owner: orama node unlock')
   await rearmEntry(machine)
+  void rehearse(nodeWorld(), nodeVolume(known(machine, 'disk'))).catch(tolerate('rehearsal of the unlock'))
   await opened.promise
   return node
 }

@@ -11,16 +11,24 @@ import { known, type Machine } from './machine.ts'
 /** How long the boot waits for an address; after that it goes on and the address comes when it comes. */
 const addressWaitMs = 10_000
 
-/** A carrier takes seconds on real cables. Nothing answers yet: no interface has an address. */
+/**
+ * A carrier takes seconds on real cables. Nothing answers yet: no interface has an address, and before one has,
+ * nothing comes in but the answers of a DHCP server.
+ */
 export function beginLinks(machine: Machine): void {
+  machine.closed = applyFirewall({ enrollmentOpen: false, dhcp: true, outsideTcp: [], services: [] }, run)
   machine.links = bringUpLinks(linkWorld(run))
-  // The phase `network` asks again, and says why.
+  // The phases `firewall` and `network` ask again, and say why.
+  machine.closed.catch(() => undefined)
   machine.links.catch(() => undefined)
 }
 
-/** Before any address is there: nothing comes in but what the state needs. */
+/** Waits until the node is closed; what the owner of a blank one needs is opened while the network comes up. */
 export async function closeFirewall(machine: Machine): Promise<void> {
-  await applyFirewall(publicSide(machine), run)
+  await known(machine, 'closed')
+  if (known(machine, 'data').kind === 'enrolled') return
+  machine.opened = applyFirewall(publicSide(machine), run)
+  machine.opened.catch(() => undefined)
 }
 
 /** The rules before enrollment or before WireGuard is up. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { SignedRecord } from '../../protocol/record.ts'
 import { syncAll } from '../system/libc.ts'
@@ -8,7 +9,7 @@ import { checkFs, growFs, mountFs, unmountFs } from './filesystem.ts'
 import { withHeader } from './header-file.ts'
 import { dropNext, promoteNext, readStore, storeFolder, withKey } from './record-store.ts'
 import { readNodeToken } from './tokens.ts'
-import { closeVolume, openVolume, type Volume } from './volume.ts'
+import { closeVolume, isWrongSecret, openVolume, secretBytes, tryOpen, type Volume } from './volume.ts'
 
 export type NodeVolume = Volume & {
   /** Where the data is mounted: an existing folder. */
@@ -59,6 +60,19 @@ export async function openNode(world: World, volume: NodeVolume, secret: Buffer)
     await abandon(world, volume)
     throw error
   }
+}
+
+/**
+ * Goes through an unlock up to its secret, with one that opens nothing: what an unlock runs is in memory afterwards,
+ * and a header that cryptsetup cannot read is known before its owner comes. Throws for such a header.
+ */
+export async function rehearse(world: World, volume: NodeVolume): Promise<void> {
+  const nothing = randomBytes(secretBytes)
+  await withHeader(volume.device, `${volume.headerFile}-rehearsal`, ({ file }) =>
+    tryOpen(world.run, { device: volume.device, headerFile: file, secret: nothing }),
+  ).catch((cause: unknown) => {
+    if (!isWrongSecret(cause)) throw cause
+  })
 }
 
 /** Checks the token against the store and ends a replacement of the record that was cut off. */

@@ -2,7 +2,8 @@ import { ProgramError, type Run } from '../system/run.ts'
 import { pendingLabel } from '../disk/blank.ts'
 import { tokenIds, type TokenType } from './luks-header.ts'
 
-const secretBytes = 32
+/** Of a keyslot's secret. */
+export const secretBytes = 32
 
 /** The device below, and the name above: /dev/mapper/<name>. */
 export type Volume = { readonly device: string; readonly name: string }
