@@ -40,6 +40,15 @@ export const serviceStatusSchema = z.object({
   /** Processor seconds of its present sandbox. */
   cpuS: z.number().min(0).optional(),
   pid: counter.optional(),
+  /** What the kernel says of its first process; absent where none runs. */
+  confinement: z
+    .object({
+      uid: counter,
+      capabilities: z.array(z.string().max(40)).max(64).readonly(),
+      noNewPrivileges: z.boolean(),
+      filtered: z.boolean(),
+    })
+    .optional(),
 })
 export type ServiceStatus = z.infer<typeof serviceStatusSchema>
 

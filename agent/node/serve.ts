@@ -12,7 +12,7 @@ import { acknowledge } from '../enroll/commit.ts'
 import { HttpError } from '../http/error.ts'
 import { serveHttp } from '../http/server.ts'
 import { addLogSink, describe, recentLines, uptimeS } from '../system/log.ts'
-import { rootProcesses } from '../system/processes.ts'
+import { confinementOf, rootProcesses } from '../system/processes.ts'
 import { identityProtection } from '../trust/identity.ts'
 import { carryOut } from './acts.ts'
 import { known, type Machine } from './machine.ts'
@@ -76,7 +76,7 @@ async function statusOf(node: Node): Promise<Status> {
     rootProcesses: (await rootProcesses()).slice(0, rootProcessesMax),
     lastOrder: record.lastOrder,
     ...auditState(node.services),
-    services: node.services === undefined ? {} : serviceStates(node.services),
+    services: node.services === undefined ? {} : await serviceStates(node.services),
   }
 }
 
@@ -86,10 +86,13 @@ function auditState(services: Services | undefined): Pick<Status, 'audit' | 'den
   return { audit: services.audit.state(), ...(lost === 0 ? {} : { deniedLost: lost }) }
 }
 
-function serviceStates({ supervisor, seccomp, denied }: Services): Status['services'] {
+async function serviceStates({ supervisor, seccomp, denied }: Services): Promise<Status['services']> {
   const ago = (ms: number) => formatTime(new Date(Date.now() - ms))
-  return Object.fromEntries(
-    Object.entries(supervisor.status()).map(([name, { forMs, lastProbe, ...rest }]) => [
+  const states = Object.entries(supervisor.status()).map(async ([name, { forMs, lastProbe, ...rest }]) => {
+    // It may have ended since.
+    const confinement =
+      rest.pid === undefined ? undefined : await confinementOf(rest.pid).catch(() => undefined)
+    return [
       name,
       {
         ...rest,
@@ -97,9 +100,11 @@ function serviceStates({ supervisor, seccomp, denied }: Services): Status['servi
         ...(lastProbe === undefined ? {} : { lastProbe: { at: ago(lastProbe.agoMs), good: lastProbe.good } }),
         seccomp: seccomp.modeOf(name),
         denied: denied(name),
+        ...(confinement === undefined ? {} : { confinement }),
       },
-    ]),
-  )
+    ] as const
+  })
+  return Object.fromEntries(await Promise.all(states))
 }
 
 /**

@@ -168,6 +168,7 @@ async function keep(life: Life, stop: AbortSignal): Promise<void> {
     if (!isAborted(stop)) life.set({ restarts: life.status().restarts + 1 })
   }
   life.set({ state: 'stopped' })
+  world.log(`${manifest.name}: stopped; ${life.status().lastExit ?? 'it had not started'}`)
 }
 
 /** 1, 2, 4 … s up to 5 minutes, between half and all of it: services that fell together rise one by one. */

@@ -20,6 +20,33 @@ async function nameIfRoot(path: string): Promise<string | undefined> {
   return uids.includes('0') ? field(text, 'Name') : undefined
 }
 
+/** What the kernel says of a process, as the kernel has it now and not as it was asked for. */
+export type Confinement = {
+  readonly uid: number
+  /** In any of its five sets; by name, or by number where no service may have it. */
+  readonly capabilities: readonly string[]
+  readonly noNewPrivileges: boolean
+  /** Whether a seccomp filter looks at its calls. */
+  readonly filtered: boolean
+}
+
+const capabilityNames: Readonly<Record<number, string>> = { 10: 'CAP_NET_BIND_SERVICE' }
+
+/** Reads it from /proc/PID/status, see proc_pid_status(5). Throws where the process is gone, or SyntaxError. */
+export async function confinementOf(pid: number, proc = '/proc'): Promise<Confinement> {
+  const text = await readFile(join(proc, String(pid), 'status'), 'utf8')
+  // BigInt throws for '0x': a set that is not told is not taken for an empty one.
+  const sets = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'].map(set => BigInt(`0x${field(text, set)}`))
+  const held = sets.reduce((all, set) => all | set, 0n)
+  const bits = Array.from({ length: 64 }, (_, bit) => bit).filter(bit => ((held >> BigInt(bit)) & 1n) === 1n)
+  return {
+    uid: Number(field(text, 'Uid').split('\t')[0]),
+    capabilities: bits.map(bit => capabilityNames[bit] ?? String(bit)),
+    noNewPrivileges: field(text, 'NoNewPrivs') === '1',
+    filtered: field(text, 'Seccomp') === '2',
+  }
+}
+
 function field(status: string, name: string): string {
   return new RegExp(`^${name}:\\t(.*)$`, 'm').exec(status)?.[1] ?? ''
 }

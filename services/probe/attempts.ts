@@ -62,6 +62,7 @@ export const attempts: Readonly<Record<string, Attempt>> = {
   blocks: fillBlocks,
   inodes: fillInodes,
   pace: writeAtPace,
+  'fill-memory-disk': fillMemoryDisk,
   empty: async () => {
     await rm(rubbish, { recursive: true, force: true })
     return done
@@ -211,6 +212,20 @@ async function writeAtPace(mebibytes = ''): Promise<string> {
     await file.datasync()
   }
   return String(Math.round(performance.now() - startMs))
+}
+
+/** How many MiB a file system in memory takes, and then the name of the error. */
+async function fillMemoryDisk(folder = ''): Promise<string> {
+  const path = `${folder}/large`
+  let written = 0
+  try {
+    await using file = await open(path, 'w')
+    for (const bytes = Buffer.alloc(mebibyte, 1); ; written += 1) await file.writeFile(bytes)
+  } catch (error) {
+    return `${written} MiB, then ${nameOf(error)}`
+  } finally {
+    await rm(path, { force: true })
+  }
 }
 
 async function fillInodes(): Promise<string> {

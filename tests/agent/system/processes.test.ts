@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { rootProcesses } from '../../../agent/system/processes.ts'
+import { confinementOf, rootProcesses } from '../../../agent/system/processes.ts'
 
 type Row = {
   readonly pid: string
@@ -31,6 +31,45 @@ t.test('rootProcesses() passes over a process that has just ended', async t => {
   const proc = t.testdir({ '99': {} })
   t.same(await rootProcesses(proc), [])
 })
+
+t.test('confinementOf() says what the kernel says, of all five sets of capabilities', async t => {
+  const proc = t.testdir({
+    '70': { status: statusOf({ CapBnd: '0400', NoNewPrivs: '1', Seccomp: '2' }) },
+    '71': { status: statusOf({ CapAmb: '8000000000200000', NoNewPrivs: '0', Seccomp: '1' }) },
+  })
+  t.same(await confinementOf(70, proc), {
+    uid: 1001,
+    capabilities: ['CAP_NET_BIND_SERVICE'],
+    noNewPrivileges: true,
+    filtered: true,
+  })
+  t.same(await confinementOf(71, proc), {
+    uid: 1001,
+    capabilities: ['21', '63'],
+    noNewPrivileges: false,
+    filtered: false,
+  })
+})
+
+t.test('confinementOf() throws where the process is gone, or says less than a kernel does', async t => {
+  const proc = t.testdir({ '72': { status: 'Name:\tx\n' } })
+  await t.rejects(confinementOf(70, proc), { code: 'ENOENT' })
+  await t.rejects(confinementOf(72, proc), SyntaxError)
+})
+
+function statusOf(fields: Readonly<Record<string, string>>): string {
+  const all = {
+    Uid: '1001\t1001\t1001\t1001',
+    CapInh: '0',
+    CapPrm: '0',
+    CapEff: '0',
+    CapBnd: '0',
+    CapAmb: '0',
+  }
+  return Object.entries({ ...all, ...fields })
+    .map(([name, value]) => `${name}:\t${value}\n`)
+    .join('')
+}
 
 async function writeStatus(proc: string, { pid, name, uids, kthread = '0' }: Row): Promise<void> {
   await mkdir(join(proc, pid))

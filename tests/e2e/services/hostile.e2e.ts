@@ -236,6 +236,11 @@ t.test('services that are killed, and one that is hostile', async t => {
     t.equal((await readStatus(site)).state, 'ready')
     t.same(await others(), later)
   })
+
+  await t.test('the node stops a service before the one that it requires', async () => {
+    must(await command(site, 'reboot'))
+    await machine.console.waitFor(/STATE stopping\n[^]*probe: stopped; [^]*coredns: stopped; /, bootMs)
+  })
 })
 
 /** Ways to hold a port without listening on it. */

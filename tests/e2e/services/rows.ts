@@ -88,6 +88,8 @@ export const rows: readonly Row[] = [
   ['writes into /run', 'write', ['/run/x'], 'EACCES'],
   ['writes a device', 'write', ['/dev/x'], 'EACCES'],
   ['writes settings of the kernel', 'write', ['/proc/sys/kernel/panic'], 'EROFS'],
+  ['fills /tmp', 'fill-memory-disk', ['/tmp'], '64 MiB, then ENOSPC'],
+  ['fills shared memory', 'fill-memory-disk', ['/dev/shm'], '16 MiB, then ENOSPC'],
   ['asks for a reset', 'write', ['/proc/sysrq-trigger'], 'ENOENT'],
   ['starts a program of its own', 'execute', [], 'EACCES'],
   ['starts a program that lies in memory', 'execute-memory', [0], 'EACCES'],

@@ -26,6 +26,10 @@ t.test('the four services of a node', async t => {
     t.equal(status.audit, 'on')
     t.same(Object.keys(status.services).sort(), names)
     for (const name of names) t.match(status.services[name], describedService, name)
+    const confined = (of: string) => status.services[of]?.confinement
+    t.same(confined('coredns')?.capabilities, ['CAP_NET_BIND_SERVICE'])
+    for (const name of ['kubo', 'olric', 'rqlite']) t.same(confined(name)?.capabilities, [], name)
+    t.equal(new Set(names.map(name => confined(name)?.uid)).size, names.length, 'each its own UID')
   })
 
   await t.test('rqlite keeps a row, and has no word for who does not know the password', async t => {
@@ -148,6 +152,7 @@ const describedService = {
   memoryBytes: Number,
   cpuS: Number,
   pid: Number,
+  confinement: { uid: Number, noNewPrivileges: true, filtered: true },
 }
 
 function command(site: Site, ...words: readonly string[]) {
