@@ -29,24 +29,26 @@ import { nodeVolume, nodeWorld } from './volume.ts'
 export async function live(machine: Machine): Promise<void> {
   mkdirSync('/run/orama', { recursive: true, mode: 0o700 })
   onPowerButton(() => void stopMachine(machine, 'power-off'))
-  const manifests = await readManifests()
-  const node = await (known(machine, 'data').kind === 'enrolled' ? wake : welcome)(machine, manifests)
-  if (node !== undefined) startWork(node, manifests)
+  const opened = await (known(machine, 'data').kind === 'enrolled' ? wake : welcome)(machine)
+  if (opened !== undefined) startWork(opened)
 }
 
+/** A node whose data is open, and the services of its image. */
+type Opened = { readonly node: Node; readonly manifests: readonly Manifest[] }
+
 /** A blank node: waits for its owner. The data is open afterwards. */
-async function welcome(machine: Machine, manifests: readonly Manifest[]): Promise<Node> {
+async function welcome(machine: Machine): Promise<Opened> {
   const node = newNode(machine, await waitForOwner(machine, () => rearmEntry(machine)))
-  await openToPeers(node, manifests)
+  const manifests = await openToPeers(node)
   await serveCommands(node)
-  return node
+  return { node, manifests }
 }
 
 /**
  * An enrolled node that has just booted: its record from the header, WireGuard, command server, then it waits for
  * its secret. Undefined for a header that is not ours or was changed: nothing is formatted, nothing starts.
  */
-async function wake(machine: Machine, manifests: readonly Manifest[]): Promise<Node | undefined> {
+async function wake(machine: Machine): Promise<Opened | undefined> {
   const tokens = await readTokens(machine).catch((cause: unknown) => {
     refuse(machine, cause)
   })
@@ -59,13 +61,13 @@ async function wake(machine: Machine, manifests: readonly Manifest[]): Promise<N
     opened.resolve(undefined)
   }
   node.unlock = unlockDesk({ record, escrow, open })
-  await openToPeers(node, manifests)
+  const manifests = await openToPeers(node)
   await serveCommands(node)
   machine.state.become('locked', 'its owner: orama node unlock')
   await rearmEntry(machine)
   void rehearse(nodeWorld(), nodeVolume(known(machine, 'disk'))).catch(tolerate('rehearsal of the unlock'))
   await opened.promise
-  return node
+  return { node, manifests }
 }
 
 /** Waits for people: starting again would change nothing. */
@@ -111,23 +113,26 @@ async function openData(node: Node, secret: Buffer, orderNumber: number): Promis
   node.unlock = undefined
 }
 
-/** WireGuard and the rules of an enrolled node. */
-async function openToPeers(node: Node, manifests: readonly Manifest[]): Promise<void> {
+/** WireGuard and the rules of an enrolled node, which have to name the ports of its services. */
+async function openToPeers(node: Node): Promise<readonly Manifest[]> {
   const { wireguard, nodeId } = node.record
   setHostname(nodeId)
+  // Beside the programs of WireGuard.
+  const reading = readManifests()
+  reading.catch(() => undefined)
   const privateKey = Buffer.from(wireguard.privateKey, 'base64')
   try {
     await bringUpWireguard({ ...wireguard, privateKey }, run)
   } finally {
     privateKey.fill(0)
   }
-  await applyFirewall(
-    { ...publicSide(node.machine), enrollmentOpen: false, wireguard, services: manifests },
-    run,
-  )
+  const manifests = await reading
+  const closed = { ...publicSide(node.machine), enrollmentOpen: false }
+  await applyFirewall({ ...closed, wireguard, services: manifests }, run)
+  return manifests
 }
 
-function startWork(node: Node, manifests: readonly Manifest[]): void {
+function startWork({ node, manifests }: Opened): void {
   const { machine, record } = node
   // Its power button was pressed meanwhile: the disk is being closed.
   if (machine.state.current().name === 'stopping') return
