@@ -1,4 +1,5 @@
-import { mkdir, open, readdir, rename } from 'node:fs/promises'
+import { closeSync, fsyncSync, openSync, renameSync } from 'node:fs'
+import { mkdir, open, readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { mount, mountFlags, syncAll, unmount } from '../system/libc.ts'
 import { log } from '../system/log.ts'
@@ -45,7 +46,8 @@ export async function readOperatorText(folder: string): Promise<string | undefin
 const counted = /^(os-[ab])\+\d-\d{1,9}\.efi$/
 
 /**
- * Gives the entry that was booted its three tries back: os-a+2-1.efi → os-a+3-0.efi. `bootedPath` has the name
+ * Gives the entry that was booted its three tries back: os-a+2-1.efi → os-a+3-0.efi. A power cut leaves it under one
+ * name or the other, see `renameOnFat`. `bootedPath` has the name
  * that systemd-boot gave it for this try; where that rename did not reach the disk, it still has its old one.
  * Entries of the other slot, and those that were given up (without .efi), stay as they are.
  */
@@ -58,8 +60,21 @@ export async function rearm(folder: string, bootedPath: string): Promise<void> {
   const current = names.includes(booted) ? booted : names[0]
   const fresh = `${slot}+3-0.efi`
   if (current === undefined || current === fresh) return
-  await rename(join(entries, current), join(entries, fresh))
-  await using handle = await open(entries, 'r')
-  await handle.sync()
+  renameOnFat(join(entries, current), join(entries, fresh))
   log(`boot entry: ${current} → ${fresh}`)
+}
+
+/**
+ * Renames a file within a folder of a FAT, and syncs the file. Linux makes the new directory entry with a size of
+ * zero and fills it in when it writes the file's inode. Synced by its folder, the disk would hold an empty file until
+ * then; synced by the file, at once after the rename, the sector with both entries is written once, with all in it.
+ */
+function renameOnFat(from: string, to: string): void {
+  const file = openSync(from, 'r')
+  try {
+    renameSync(from, to)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
 }

@@ -1,12 +1,14 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { backupSectors, primarySectors, sectorBytes } from '../../../agent/disk/gpt.ts'
+import { hashFile } from '../../../image/cache.ts'
 import { type Disk, makeRawCopy } from '../../../qemu/disk.ts'
 import type { WriteEntry } from '../../../qemu/write-log.ts'
+import { espFiles } from '../support/esp-files.ts'
 import { testImage } from '../support/image.ts'
 import { bootMs, connect, diskBytes, must } from '../support/node.ts'
 import { overlap, partitionFile, type PartitionFile } from '../support/partition-file.ts'
-import { tableOf, type Range } from '../support/raw-disk.ts'
+import { partitionOf, tableOf, type Range } from '../support/raw-disk.ts'
 import { judgePartition, recordEnrollment, type Verdict } from '../support/recording.ts'
 import { query } from '../support/rqlite.ts'
 import { nodeFile } from '../support/wallet-file.ts'
@@ -24,6 +26,10 @@ t.test('the power is cut at any write of an enrollment', async t => {
   const verdicts = [await judgePartition(recording, partition.file)]
   const tables = new Set<string>()
   const bad: string[] = []
+  const esp = await partitionOf(replay.disk, 'esp')
+  const bootable = await entryJudge(replay.disk, site.folder)
+  const unbootable: string[] = []
+  let entriesJudged = 0
   let judged = 1
   let committed: Disk | undefined
 
@@ -36,6 +42,11 @@ t.test('the power is cut at any write of an enrollment', async t => {
   for (let count = 1; count <= replay.count; count++) {
     const entry = await replay.advance(count)
     if (entry === undefined || !changes(entry)) continue
+    if (placesOf([esp], entry)) {
+      const found = await bootable()
+      entriesJudged++
+      if (!found.some(({ whole }) => whole)) unbootable.push(`write ${count}: ${JSON.stringify(found)}`)
+    }
     if (placesOf(tablePlaces, entry)) tables.add(await describeTable(replay.disk.file))
     if (!placesOf(verdictPlaces(data), entry)) await partition.follow(entry)
     else {
@@ -55,6 +66,11 @@ t.test('the power is cut at any write of an enrollment', async t => {
       verdicts.map(({ kind }) => kind),
       ['blank', 'pending', 'enrolled'],
     )
+  })
+  await t.test('a whole boot entry is there, though loader and agent count in its name', async t => {
+    t.same(unbootable, [])
+    t.ok(entriesJudged > 2, `${entriesJudged} writes to the ESP`)
+    t.same(await bootable(), [{ name: 'os-a+3-0.efi', whole: true }])
   })
   await t.test('the partition table can be read, with all its partitions', async t => {
     t.same([...tables], ['esp rootfs-A rootfs-B data'])
@@ -95,6 +111,31 @@ const tablePlaces: readonly Range[] = [
 
 function placesOf(places: readonly Range[], entry: WriteEntry): boolean {
   return places.some(place => overlap(place, entry).bytes > 0)
+}
+
+type Entry = { readonly name: string; readonly whole: boolean }
+
+/** Tells of a disk's boot entries whether they are what the first one is now. */
+async function entryJudge(disk: Disk, folder: string): Promise<() => Promise<readonly Entry[]>> {
+  const esp = await espFiles(disk)
+  const list = () => esp.list('EFI/Linux')
+  const hash = async (name: string) => {
+    const copy = join(folder, 'entry.efi')
+    await esp.fetch(`EFI/Linux/${name}`, copy)
+    return await hashFile(copy)
+  }
+  const right = await hash((await list())[0] ?? '')
+  return async () => {
+    const found: Entry[] = []
+    for (const name of await list()) {
+      const whole = await hash(name).then(
+        is => is === right,
+        () => false,
+      )
+      found.push({ name, whole })
+    }
+    return found
+  }
 }
 
 /** A write of several sectors that the power cut tore in the middle. */
