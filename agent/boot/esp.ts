@@ -47,7 +47,7 @@ const counted = /^(os-[ab])\+\d-\d{1,9}\.efi$/
 
 /**
  * Gives the entry that was booted its three tries back: os-a+2-1.efi → os-a+3-0.efi. A power cut leaves it under one
- * name or the other, see `renameOnFat`. `bootedPath` has the name
+ * name or the other, or under both, see `renameOnFat`. `bootedPath` has the name
  * that systemd-boot gave it for this try; where that rename did not reach the disk, it still has its old one.
  * Entries of the other slot, and those that were given up (without .efi), stay as they are.
  */
@@ -60,21 +60,22 @@ export async function rearm(folder: string, bootedPath: string): Promise<void> {
   const current = names.includes(booted) ? booted : names[0]
   const fresh = `${slot}+3-0.efi`
   if (current === undefined || current === fresh) return
-  renameOnFat(join(entries, current), join(entries, fresh))
+  renameOnFat(entries, current, fresh)
   log(`boot entry: ${current} → ${fresh}`)
 }
 
 /**
- * Renames a file within a folder of a FAT, and syncs the file. Linux makes the new directory entry with a size of
- * zero and fills it in when it writes the file's inode. Synced by its folder, the disk would hold an empty file until
- * then; synced by the file, at once after the rename, the sector with both entries is written once, with all in it.
+ * Renames a file within a folder of a FAT. Linux makes the new directory entry with a size of zero and fills it in when
+ * it writes the file's inode: synced by its folder first, the disk would hold an empty file until then. Synced by the
+ * file first, it holds the whole file under the new name, and under both names where the old one lies in another
+ * sector, until the folder is synced.
  */
-function renameOnFat(from: string, to: string): void {
-  const file = openSync(from, 'r')
+function renameOnFat(folder: string, from: string, to: string): void {
+  const handles = [join(folder, from), folder].map(path => openSync(path, 'r'))
   try {
-    renameSync(from, to)
-    fsyncSync(file)
+    renameSync(join(folder, from), join(folder, to))
+    for (const handle of handles) fsyncSync(handle)
   } finally {
-    closeSync(file)
+    for (const handle of handles) closeSync(handle)
   }
 }
