@@ -26,6 +26,17 @@ const denied = z
   .record(z.string().regex(/^[a-z0-9_]{1,40}$/), counter)
   .refine(names => Object.keys(names).length <= 65, 'more than 65 names')
 
+/** What the kernel says of a process, as it has it now and not as it was asked for. */
+const confinementSchema = z.object({
+  uid: counter,
+  /** In any of its five sets; by name, or by number where no service may have it. */
+  capabilities: z.array(z.string().max(40)).max(64).readonly(),
+  noNewPrivileges: z.boolean(),
+  /** Whether a seccomp filter looks at its calls. */
+  filtered: z.boolean(),
+})
+export type Confinement = z.infer<typeof confinementSchema>
+
 export const serviceStatusSchema = z.object({
   state: z.enum(serviceStates),
   since: time,
@@ -40,15 +51,8 @@ export const serviceStatusSchema = z.object({
   /** Processor seconds of its present sandbox. */
   cpuS: z.number().min(0).optional(),
   pid: counter.optional(),
-  /** What the kernel says of its first process; absent where none runs. */
-  confinement: z
-    .object({
-      uid: counter,
-      capabilities: z.array(z.string().max(40)).max(64).readonly(),
-      noNewPrivileges: z.boolean(),
-      filtered: z.boolean(),
-    })
-    .optional(),
+  /** Of its first process; absent where none runs. */
+  confinement: confinementSchema.optional(),
 })
 export type ServiceStatus = z.infer<typeof serviceStatusSchema>
 

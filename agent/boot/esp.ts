@@ -47,9 +47,9 @@ const counted = /^(os-[ab])\+\d-\d{1,9}\.efi$/
 
 /**
  * Gives the entry that was booted its three tries back: os-a+2-1.efi → os-a+3-0.efi. A power cut leaves it under one
- * name or the other, or under both, see `renameOnFat`. `bootedPath` has the name
- * that systemd-boot gave it for this try; where that rename did not reach the disk, it still has its old one.
- * Entries of the other slot, and those that were given up (without .efi), stay as they are.
+ * name or the other, or under both, see `renameOnFat`. `bootedPath` has the name that systemd-boot gave it for this
+ * try; where that rename did not reach the disk, it still has its old one. Entries of the other slot, and those that
+ * were given up (without .efi), stay as they are.
  */
 export async function rearm(folder: string, bootedPath: string): Promise<void> {
   const booted = basename(bootedPath)

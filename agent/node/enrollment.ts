@@ -19,7 +19,7 @@ const port = 9999
  * node is enrolled and its data mounted.
  */
 export async function waitForOwner(machine: Machine, answering: () => Promise<void>): Promise<NodeRecord> {
-  await known(machine, 'opened')
+  await known(machine, 'firewallOpened')
   const closed = whyClosed(machine)
   if (closed !== undefined) return refuseOwner(machine, closed, answering)
   const keeper = await keepSession(machine, port)

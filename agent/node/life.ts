@@ -7,6 +7,7 @@ import { applyFirewall } from '../network/firewall.ts'
 import { bringUpWireguard } from '../network/wireguard.ts'
 import type { Manifest } from '../services/manifest.ts'
 import { readManifests } from '../services/world.ts'
+import { begin } from '../system/begin.ts'
 import { faultPoint } from '../system/faults.ts'
 import { setHostname } from '../system/libc.ts'
 import { onPowerButton } from '../system/power-button.ts'
@@ -118,8 +119,7 @@ async function openToPeers(node: Node): Promise<readonly Manifest[]> {
   const { wireguard, nodeId } = node.record
   setHostname(nodeId)
   // Beside the programs of WireGuard.
-  const reading = readManifests()
-  reading.catch(() => undefined)
+  const reading = begin(readManifests())
   const privateKey = Buffer.from(wireguard.privateKey, 'base64')
   try {
     await bringUpWireguard({ ...wireguard, privateKey }, run)

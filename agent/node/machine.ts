@@ -37,9 +37,9 @@ export type Machine = {
   /** The first session of a blank node, which is made while the network comes up; undefined where that failed. */
   firstSession?: Promise<Session | undefined>
   /** The firewall lets nothing in; rejects where it could not be set. */
-  closed?: Promise<void>
+  firewallClosed?: Promise<void>
   /** The firewall lets the owner of a node in that is not enrolled. */
-  opened?: Promise<void>
+  firewallOpened?: Promise<void>
   /** The Ethernet interfaces, which come up while the disk is looked at; rejects where there is none. */
   links?: Promise<readonly Link[]>
   lease?: DhcpLease | undefined

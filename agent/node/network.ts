@@ -4,6 +4,7 @@ import { keepAddress } from '../network/dhcp.ts'
 import { dhcpWorld } from '../network/dhcp-world.ts'
 import { applyFirewall, type FirewallState } from '../network/firewall.ts'
 import { applyStaticNetwork, bringUpLinks, followCarrier, linkWorld } from '../network/links.ts'
+import { begin } from '../system/begin.ts'
 import { log, tolerate } from '../system/log.ts'
 import { run } from '../system/run.ts'
 import { known, type Machine } from './machine.ts'
@@ -15,20 +16,17 @@ const addressWaitMs = 10_000
  * A carrier takes seconds on real cables. Nothing answers yet: no interface has an address, and before one has,
  * nothing comes in but the answers of a DHCP server.
  */
-export function beginLinks(machine: Machine): void {
-  machine.closed = applyFirewall({ enrollmentOpen: false, dhcp: true, outsideTcp: [], services: [] }, run)
-  machine.links = bringUpLinks(linkWorld(run))
-  // The phases `firewall` and `network` ask again, and say why.
-  machine.closed.catch(() => undefined)
-  machine.links.catch(() => undefined)
+export function beginNetwork(machine: Machine): void {
+  const closed = { enrollmentOpen: false, dhcp: true, outsideTcp: [], services: [] }
+  machine.firewallClosed = begin(applyFirewall(closed, run))
+  machine.links = begin(bringUpLinks(linkWorld(run)))
 }
 
 /** Waits until the node is closed; what the owner of a blank one needs is opened while the network comes up. */
 export async function closeFirewall(machine: Machine): Promise<void> {
-  await known(machine, 'closed')
+  await known(machine, 'firewallClosed')
   if (known(machine, 'data').kind === 'enrolled') return
-  machine.opened = applyFirewall(publicSide(machine), run)
-  machine.opened.catch(() => undefined)
+  machine.firewallOpened = begin(applyFirewall(publicSide(machine), run))
 }
 
 /** The rules before enrollment or before WireGuard is up. */

@@ -17,7 +17,7 @@ import { addLogSink, describe, log } from '../system/log.ts'
 import { denyWritableCode, setUndumpable } from '../system/libc.ts'
 import { hasTpm, logMeasurements } from '../trust/identity.ts'
 import { known, type Machine } from './machine.ts'
-import { beginLinks, closeFirewall, findNetwork, setClock } from './network.ts'
+import { beginNetwork, closeFirewall, findNetwork, setClock } from './network.ts'
 import { beginSession } from './session.ts'
 
 /** The boot up to the point where the node's state decides what comes next. */
@@ -32,7 +32,7 @@ export const phases: readonly Phase<Machine>[] = [
   },
   { name: 'console', required: true, run: openEyes },
   { name: 'watchdog', required: false, run: armWatchdog },
-  { name: 'links', required: false, run: beginLinks },
+  { name: 'links', required: false, run: beginNetwork },
   { name: 'identity', required: true, run: identify },
   { name: 'disk', required: true, run: findDisk },
   { name: 'operator', required: true, run: readOperator },

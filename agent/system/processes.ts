@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Confinement } from '../../protocol/status.ts'
 
 /**
  * Names of the processes that run as root, or could again (one of their four user ids is 0), besides PID 1 and
@@ -20,19 +21,9 @@ async function nameIfRoot(path: string): Promise<string | undefined> {
   return uids.includes('0') ? field(text, 'Name') : undefined
 }
 
-/** What the kernel says of a process, as the kernel has it now and not as it was asked for. */
-export type Confinement = {
-  readonly uid: number
-  /** In any of its five sets; by name, or by number where no service may have it. */
-  readonly capabilities: readonly string[]
-  readonly noNewPrivileges: boolean
-  /** Whether a seccomp filter looks at its calls. */
-  readonly filtered: boolean
-}
-
 const capabilityNames: Readonly<Record<number, string>> = { 10: 'CAP_NET_BIND_SERVICE' }
 
-/** Reads it from /proc/PID/status, see proc_pid_status(5). Throws where the process is gone, or SyntaxError. */
+/** What the kernel says of a process in /proc/PID/status, see proc_pid_status(5). Throws where the process is gone, or SyntaxError. */
 export async function confinementOf(pid: number, proc = '/proc'): Promise<Confinement> {
   const text = await readFile(join(proc, String(pid), 'status'), 'utf8')
   // BigInt throws for '0x': a set that is not told is not taken for an empty one.
