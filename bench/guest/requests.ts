@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { ownChild } from '../../agent/system/children.ts'
 import { log } from '../../agent/system/log.ts'
 import { median } from '../median.ts'
-import { drain, endSandbox, readProcess, type Subject, untilReady } from './subject.ts'
+import { endSandbox, readProcess, type Subject, untilReady } from './subject.ts'
 
 const rounds = 3
 const roundMs = 8_000
@@ -48,7 +48,7 @@ async function rateOutside(subject: Subject): Promise<number> {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   ownChild(child)
-  for (const stream of [child.stdout, child.stderr]) void drain(stream)
+  for (const stream of [child.stdout, child.stderr]) void subject.log.consume(stream)
   const rate = await rateWhenReady(subject, child.pid ?? 0)
   await end(child)
   return rate
@@ -77,7 +77,7 @@ async function end(child: ChildProcess): Promise<void> {
 
 /** Each asker inserts a row, and the next when that is acknowledged. */
 async function rateWhenReady(subject: Subject, pid: number): Promise<number> {
-  await untilReady(subject)
+  await untilReady(subject, pid)
   await insert(subject, undefined, 'CREATE TABLE IF NOT EXISTS bench (number INTEGER)')
   const agent = new Agent({ keepAlive: true })
   const before = await ticksOf(pid)

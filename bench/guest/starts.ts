@@ -4,7 +4,7 @@ import { launch } from '../../agent/system/launch.ts'
 import { log } from '../../agent/system/log.ts'
 import { run } from '../../agent/system/run.ts'
 import { median } from '../median.ts'
-import { drain, endSandbox, type Subject } from './subject.ts'
+import { endSandbox, type Subject } from './subject.ts'
 
 const pairs = 9
 const plainState = ['--root', '/run/plain', '--cgroup-manager=cgroupfs']
@@ -35,11 +35,11 @@ async function timeOurs(subject: Subject): Promise<number> {
   return tookMs
 }
 
-async function timePlain({ bundle, manifest, reaper }: Subject): Promise<number> {
+async function timePlain({ bundle, manifest, reaper, log: output }: Subject): Promise<number> {
   const pidFile = join(bundle, 'plain.pid')
   const args = [...plainState, 'run', '--detach', '--pid-file', pidFile, '-b', bundle, manifest.name]
   const startedMs = performance.now()
-  await launch('crun', args, { timeoutMs: startMs, onOutput: stream => void drain(stream) })
+  await launch('crun', args, { timeoutMs: startMs, onOutput: stream => void output.consume(stream) })
   const tookMs = performance.now() - startedMs
   await run('crun', [...plainState, 'kill', manifest.name, 'KILL'])
   await reaper.exitOf(Number(await readFile(pidFile, 'utf8')))

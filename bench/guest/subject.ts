@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { withServiceFacts } from '../../agent/node/service-facts.ts'
 import { dataFolder } from '../../agent/node/volume.ts'
 import { type Crun, crun } from '../../agent/services/crun.ts'
-import { openServiceLog } from '../../agent/services/logs.ts'
+import { openServiceLog, type ServiceLog } from '../../agent/services/logs.ts'
 import type { Manifest } from '../../agent/services/manifest.ts'
 import { probeService } from '../../agent/services/probe.ts'
 import type { OciConfig } from '../../agent/services/sandbox.ts'
@@ -19,6 +21,8 @@ export const runFolder = '/run/orama'
 /** The whole disk of a measuring machine is one ext4, its root. */
 const device = '/dev/vda'
 const readyMsMax = 60_000
+const probeMs = 20
+const lastLines = 20
 
 /** The service that is measured, with the sandboxes of the agent. */
 export type Subject = {
@@ -27,6 +31,8 @@ export type Subject = {
   /** Folder with the config.json of the last start. */
   readonly bundle: string
   readonly reaper: Reaper
+  /** What the service writes, in the sandbox and outside of it. */
+  readonly log: ServiceLog
   readonly address: string
   readonly password: string
 }
@@ -61,7 +67,7 @@ export async function subjectOf(manifest: Manifest, reaper: Reaper): Promise<Sub
   const password = await withClusterSecret(storeFolder(dataFolder), secret =>
     Promise.resolve(servicePassword(secret, manifest.name)),
   )
-  return { manifest, crun: sandboxes, bundle, reaper, address, password }
+  return { manifest, crun: sandboxes, bundle, reaper, log, address, password }
 }
 
 /** What the last start's config.json says of the process. */
@@ -77,15 +83,16 @@ export async function endSandbox({ manifest, crun: sandboxes, reaper }: Subject,
   await sandboxes.remove(manifest.name)
 }
 
-/** Throws where the service does not become ready. */
-export async function untilReady({ manifest }: Subject): Promise<void> {
+/** Throws where the service does not become ready, with what it wrote last. */
+export async function untilReady({ manifest, log }: Subject, pid: number): Promise<void> {
   const endMs = performance.now() + readyMsMax
-  while (!(await probeService(manifest, address)))
-    if (performance.now() > endMs) throw new Error(`Cannot measure: ${manifest.name} does not become ready`)
-}
-
-/** Reads output to its end: else the service would wait for a reader. */
-export async function drain(stream: AsyncIterable<Uint8Array>): Promise<void> {
-  const parts = stream[Symbol.asyncIterator]()
-  while ((await parts.next()).done !== true);
+  while (!(await probeService(manifest, address))) {
+    if (performance.now() < endMs) {
+      await pause(probeMs)
+      continue
+    }
+    const state = existsSync(`/proc/${pid}`) ? 'runs and' : 'has ended, it'
+    const last = (await log.tail(lastLines)).join(' | ')
+    throw new Error(`Cannot measure: ${manifest.name} ${state} does not become ready; it wrote last: ${last}`)
+  }
 }
