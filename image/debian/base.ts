@@ -1,6 +1,6 @@
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { buildAgent, nodeBinary } from '../agent.ts'
+import { buildAgent, npmNode } from '../agent.ts'
 import type { Base } from '../base.ts'
 import { cached, hashFolder, partialFolder } from '../cache.ts'
 import { goPackages } from '../go.ts'
@@ -32,7 +32,7 @@ export async function debianBase(chosen: readonly ChosenService[], { test }: Rel
     kernel,
     services: await buildServices(go, chosen),
     agent: await bundled(test),
-    node: nodeBinary,
+    node: npmNode.program,
   }
 }
 

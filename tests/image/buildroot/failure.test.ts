@@ -22,7 +22,17 @@ const rows: readonly (readonly [what: string, lines: readonly string[], reason: 
     /^the source of kubo-0\.43\.0 cannot be downloaded: put its file into \/dl, or name .* BR2_DL_DIR/,
   ],
   ['a full disk, whatever failed', [stamp('built'), 'cp: x: No space left on device'], /^the disk is full$/],
-  ['a compiler', ['x.c:1: error: x', stamp('built')], /^kubo-0\.43\.0 failed before 'built'$/],
+  [
+    'a compiler',
+    ['x.c:1: error: x', 'x.c:2: error: y', stamp('built')],
+    /^kubo-0\.43\.0 failed before 'built': x\.c:1: error: x$/,
+  ],
+  [
+    'a file that is missing',
+    ["make[1]: *** No rule to make target 'a', needed by 'b'.  Stop.", stamp('built')],
+    /^kubo-0\.43\.0 failed before 'built': make\[1\]: \*\*\* No rule to make target 'a'/,
+  ],
+  ['a package that only ends', [stamp('built')], /^kubo-0\.43\.0 failed before 'built'$/],
   ['nothing that is known', ['make: *** [Makefile:1: all] Error 2'], /^its output says why$/],
   ['nothing at all', [], /^its output says why$/],
 ]

@@ -1,7 +1,13 @@
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { externalTree, madeFiles, staleFiles, writeMadeFiles } from '../../../image/buildroot/files.ts'
+import {
+  externalTree,
+  madeFiles,
+  nodeSourceRow,
+  staleFiles,
+  writeMadeFiles,
+} from '../../../image/buildroot/files.ts'
 
 t.test('what stands in buildroot-external is made from this lock file and these services', async t =>
   t.same(await staleFiles(await madeFiles()), [], 'make buildroot-files makes them anew'),
@@ -32,3 +38,9 @@ for (const [what, change, path] of changes)
     t.same(await writeMadeFiles(tree), [path])
     t.same(await staleFiles(await madeFiles(), tree), [])
   })
+
+t.test('a Node whose source has no pinned hash is refused', async t => {
+  t.throws(() => nodeSourceRow('26.99.0'), {
+    message: /^Cannot use Node 26\.99\.0: image\/buildroot\/pin\.ts has the hash of the source of /,
+  })
+})

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { lostLines, mergeDefconfig, strayLines } from '../../../image/buildroot/symbols.ts'
+import { lostLines, mergeDefconfig, optionsOf, strayLines } from '../../../image/buildroot/symbols.ts'
 
 const rows: readonly (readonly [what: string, ours: string, config: string, lost: readonly string[]])[] = [
   ['a symbol as asked', 'BR2_A=y', 'BR2_A=y', []],
@@ -43,3 +43,9 @@ const merged: readonly (readonly [
 ]
 for (const [what, ours, config, saved, expected] of merged)
   t.test(`mergeDefconfig() where ${what}`, async t => t.equal(mergeDefconfig(ours, config, saved), expected))
+
+t.test('optionsOf() finds what is no package', async t => {
+  const text = 'config BR2_PACKAGE_A_B\n\tbool\nconfig BR2_PACKAGE_A_B_FAST\n\tdepends on BR2_PACKAGE_A_B\n'
+  t.same(optionsOf(text, ['A_B', 'C']), ['BR2_PACKAGE_A_B_FAST'])
+  t.same(optionsOf('config BR2_PACKAGE_C\n', ['A_B', 'C']), [])
+})
