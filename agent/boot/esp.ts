@@ -49,7 +49,8 @@ const counted = /^(os-[ab])\+\d-\d{1,9}\.efi$/
  * Gives the entry that was booted its three tries back: os-a+2-1.efi → os-a+3-0.efi. A power cut leaves it under one
  * name or the other, or under both, see `renameOnFat`. `bootedPath` has the name that systemd-boot gave it for this
  * try; where that rename did not reach the disk, it still has its old one. Entries of the other slot, and those that
- * were given up (without .efi), stay as they are.
+ * were given up (without .efi), stay as they are; so does everything where the new name is taken, since that can be
+ * the same file: to rename over it would free its clusters.
  */
 export async function rearm(folder: string, bootedPath: string): Promise<void> {
   const booted = basename(bootedPath)
@@ -59,7 +60,7 @@ export async function rearm(folder: string, bootedPath: string): Promise<void> {
   const names = (await readdir(entries)).filter(name => counted.exec(name)?.[1] === slot)
   const current = names.includes(booted) ? booted : names[0]
   const fresh = `${slot}+3-0.efi`
-  if (current === undefined || current === fresh) return
+  if (current === undefined || names.includes(fresh)) return
   renameOnFat(entries, current, fresh)
   log(`boot entry: ${current} → ${fresh}`)
 }

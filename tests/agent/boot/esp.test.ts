@@ -59,10 +59,17 @@ t.test('an entry that was given up is not revived, nor a copy of somebody', asyn
   t.equal(torn['os-a+3-0.efi'], 'os-a+2-1.efi')
 })
 
-t.test('of two entries of a slot the one that runs wins', async t => {
-  const found = await after(t, ['os-a+0-3.efi', 'os-a+1-2.efi', 'os-a+3-0.efi'], '/EFI/Linux/os-a+1-2.efi')
+t.test('of two entries of a slot the one that runs gets its tries back', async t => {
+  const found = await after(t, ['os-a+0-3.efi', 'os-a+1-2.efi'], '/EFI/Linux/os-a+1-2.efi')
   t.same(found, { 'os-a+0-3.efi': 'os-a+0-3.efi', 'os-a+3-0.efi': 'os-a+1-2.efi' })
 })
+
+for (const booted of ['os-a+1-2.efi', 'os-a+3-0.efi', 'os-a+2-1.efi'])
+  t.test(`two names that can be of one file stay, booted as ${booted}`, async t => {
+    const names = ['os-a+1-2.efi', 'os-a+3-0.efi']
+    const found = await after(t, names, `/EFI/Linux/${booted}`)
+    t.same(found, Object.fromEntries(names.map(name => [name, name])))
+  })
 
 t.test('a path never leads out of the folder of entries', async t => {
   const folder = t.testdir({ 'os-a+2-1.efi': '', esp: { EFI: { Linux: { 'os-a+1-2.efi': '' } } } })
