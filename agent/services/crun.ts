@@ -7,6 +7,7 @@ import type { Launch } from '../system/launch.ts'
 import { mount, mountFlags } from '../system/libc.ts'
 import type { UserQuota } from '../system/quota.ts'
 import type { Run } from '../system/run.ts'
+import { type FirstStarts, firstStarts } from './first-start.ts'
 import type { StopSignal } from './keeper.ts'
 import type { ServiceLog } from './logs.ts'
 import type { Manifest } from './manifest.ts'
@@ -46,7 +47,7 @@ export type ServiceFacts = {
 }
 
 /** Sandboxes by crun, detached: no monitor stays behind, and the service becomes a child of PID 1. */
-export type Crun = {
+export type Crun = Pick<FirstStarts, 'keepData' | 'startOver'> & {
   readonly start: (manifest: Manifest) => Promise<number>
   readonly kill: (name: string, signal: StopSignal | 'STOP') => Promise<void>
   readonly remove: (name: string) => Promise<void>
@@ -59,8 +60,11 @@ const startMs = 30_000
 export function crun(machine: SandboxMachine): Crun {
   const { run, runFolder } = machine
   const state = ['--root', join(runFolder, 'crun'), '--cgroup-manager=cgroupfs']
+  const { dataOf, keepData, startOver } = firstStarts(machine.dataFolder)
   return {
-    start: manifest => start(machine, manifest, state),
+    keepData,
+    startOver,
+    start: async manifest => start(machine, manifest, { state, dataDir: await dataOf(manifest.name) }),
     kill: async (name, signal) => {
       await run('crun', [...state, 'kill', name, signal])
     },
@@ -98,8 +102,18 @@ export async function readUsage(cgroup: string): Promise<Usage> {
   return { memoryBytes: Number(memoryBytes), cpuS: Math.round(Number(cpuUs) / 1e3) / 1e3 }
 }
 
-async function start(machine: SandboxMachine, manifest: Manifest, state: readonly string[]): Promise<number> {
-  const bundle = await prepare(machine, manifest)
+type Start = {
+  /** crun's arguments that say where it keeps its state. */
+  readonly state: readonly string[]
+  readonly dataDir: string
+}
+
+async function start(
+  machine: SandboxMachine,
+  manifest: Manifest,
+  { state, dataDir }: Start,
+): Promise<number> {
+  const bundle = await prepare(machine, manifest, dataDir)
   const pidFile = join(bundle, 'pid')
   const errorFile = join(bundle, 'crun.log')
   await Promise.all([pidFile, errorFile].map(path => rm(path, { force: true })))
@@ -130,15 +144,13 @@ async function start(machine: SandboxMachine, manifest: Manifest, state: readonl
   return pid
 }
 
-/** Folders, rendered files and config.json; made anew at each start. Returns the bundle's folder. */
-async function prepare(machine: SandboxMachine, manifest: Manifest): Promise<string> {
+/** Rendered files and config.json; made anew at each start. Returns the bundle's folder. */
+async function prepare(machine: SandboxMachine, manifest: Manifest, dataDir: string): Promise<string> {
   const { name, uid } = manifest
-  const dataDir = join(machine.dataFolder, 'data', name)
   const bundle = join(machine.runFolder, 'bundles', name)
   const configFolder = join(bundle, 'config')
   await rm(configFolder, { recursive: true, force: true })
   await mkdir(configFolder, { recursive: true, mode: 0o755 })
-  await mkdir(dataDir, { recursive: true })
   await chown(dataDir, uid, uid)
   await chmod(dataDir, 0o700)
   machine.setQuota(uid, { mebibytes: manifest.limits.diskMib, files: manifest.limits.diskFiles })

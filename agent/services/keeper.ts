@@ -14,6 +14,10 @@ export type KeeperWorld = {
   readonly kill: (name: string, signal: StopSignal) => Promise<void>
   /** Kills what is left and takes the sandbox away. */
   readonly remove: (name: string) => Promise<void>
+  /** The service is ready: what it has in its data folder stays. */
+  readonly keepData: (name: string) => Promise<void>
+  /** Empties the data folder of a service that was never ready; whether it did. */
+  readonly startOver: (name: string) => Promise<boolean>
   /** Must end by itself within the manifest's probeS. */
   readonly probe: (manifest: Manifest, kind: ProbeKind) => Promise<boolean>
   /** A clock that nobody sets. */
@@ -158,6 +162,7 @@ async function keep(life: Life, stop: AbortSignal): Promise<void> {
     life.set({ state: 'starting' })
     const readyMs = await runOnce(life, stop)
     if (isAborted(stop)) break
+    if (readyMs === 0) await startOver(life)
     failures = readyMs >= steadyMs ? 1 : failures + 1
     const pauseMs = backoffMs(failures, world.random())
     world.log(
@@ -169,6 +174,15 @@ async function keep(life: Life, stop: AbortSignal): Promise<void> {
   }
   life.set({ state: 'stopped' })
   world.log(`${manifest.name}: stopped; ${life.status().lastExit ?? 'it had not started'}`)
+}
+
+/** A service that has never been ready goes on with an empty data folder: what it left there may be why it failed. */
+async function startOver({ manifest: { name }, world }: Life): Promise<void> {
+  try {
+    if (await world.startOver(name)) world.log(`${name}: has never been ready, its data folder is emptied`)
+  } catch (cause) {
+    world.log(`${name}: ${describe(cause)}`)
+  }
 }
 
 /** 1, 2, 4 … s up to 5 minutes, between half and all of it: services that fell together rise one by one. */
@@ -210,7 +224,12 @@ async function watch(life: Life, { pid, stop }: Running): Promise<number> {
   life.process = process
   const readiness = { sinceMs: undefined as number | undefined }
   const signal = AbortSignal.any([stop, ended.signal])
-  const hung = await probeUntil(life, signal, () => (readiness.sinceMs ??= world.nowMs()))
+  const hung = await probeUntil(life, signal, async () => {
+    readiness.sinceMs = world.nowMs()
+    await world.keepData(life.manifest.name).catch((cause: unknown) => {
+      world.log(`${life.manifest.name}: ${describe(cause)}`)
+    })
+  })
   const readyMs = readiness.sinceMs === undefined ? 0 : world.nowMs() - readiness.sinceMs
   life.set({ state: 'stopping' })
   if (!ended.signal.aborted) await end(life, exit)
@@ -222,7 +241,11 @@ async function watch(life: Life, { pid, stop }: Running): Promise<number> {
 }
 
 /** Undefined when the signal is aborted, else why the service is given up. */
-async function probeUntil(life: Life, signal: AbortSignal, onReady: () => void): Promise<string | undefined> {
+async function probeUntil(
+  life: Life,
+  signal: AbortSignal,
+  onReady: () => Promise<void>,
+): Promise<string | undefined> {
   const { manifest, world } = life
   const { startS, healthS, readyWithinS } = manifest.intervals
   const startedMs = world.nowMs()
@@ -235,7 +258,8 @@ async function probeUntil(life: Life, signal: AbortSignal, onReady: () => void):
     failed = good ? 0 : failed + 1
     if (good && !ready) {
       ready = true
-      onReady()
+      await onReady()
+      if (isAborted(signal)) break
       life.set({ state: 'ready' })
     }
     if (ready && failed >= failedProbesMax) return `hung: ${failed} probes failed`

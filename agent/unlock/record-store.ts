@@ -3,6 +3,7 @@ import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { macRecord, signedRecordSchema, type NodeRecord, type SignedRecord } from '../../protocol/record.ts'
 import { secretBuffer } from '../../protocol/secret.ts'
+import { syncFolder } from '../system/sync.ts'
 
 /**
  * The authoritative enrollment record on the encrypted data partition, and the key of its MAC:
@@ -135,13 +136,4 @@ async function writeSynced(folder: string, name: string, content: string | Buffe
   }
   await rename(beside, join(folder, name))
   await syncFolder(folder)
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }

@@ -4,7 +4,7 @@ import { launch } from '../../agent/system/launch.ts'
 import { log } from '../../agent/system/log.ts'
 import { run } from '../../agent/system/run.ts'
 import { median } from '../median.ts'
-import { endSandbox, type Subject } from './subject.ts'
+import { endSandbox, startOver, type Subject } from './subject.ts'
 
 const pairs = 9
 const plainState = ['--root', '/run/plain', '--cgroup-manager=cgroupfs']
@@ -20,7 +20,9 @@ export async function startRatio(subject: Subject): Promise<number> {
   // The first pair reads the programs from the disk, and does not count.
   for (let pair = 0; pair <= pairs; pair += 1) {
     ours.push(await timeOurs(subject))
+    await startOver(subject)
     plain.push(await timePlain(subject))
+    await startOver(subject)
   }
   const [our, alone] = [median(ours.slice(1)), median(plain.slice(1))]
   log(`starts: ${our.toFixed(0)} ms, crun alone ${alone.toFixed(0)} ms`)

@@ -83,6 +83,11 @@ export async function endSandbox({ manifest, crun: sandboxes, reaper }: Subject,
   await sandboxes.remove(manifest.name)
 }
 
+/** Takes away what a service that was killed before it was ready has left. */
+export async function startOver({ manifest, crun: sandboxes }: Subject): Promise<void> {
+  await sandboxes.startOver(manifest.name)
+}
+
 /** Throws where the service does not become ready, with what it wrote last. */
 export async function untilReady({ manifest, log }: Subject, pid: number): Promise<void> {
   const endMs = performance.now() + readyMsMax

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { attempts, nameOf } from './attempts.ts'
+import { beginSetUp } from './set-up.ts'
 
 /**
  * The hostile probe, in test images only: tries on request what no service may do, and behaves as badly as its mode
@@ -12,6 +13,8 @@ if (process.pid !== 1) throw new Error('Cannot run the probe outside of a sandbo
 const modeFile = 'mode'
 /** `mute`: answers its probe with 503; `hung`: not at all; `deaf`: does not heed SIGTERM. */
 type Mode = 'good' | 'mute' | 'hung' | 'deaf'
+
+const setUp = beginSetUp()
 
 let mode = (existsSync(modeFile) ? readFileSync(modeFile, 'utf8') : 'good') as Mode
 
@@ -25,7 +28,8 @@ const server = createServer((request, response) => {
   const url = new URL(request.url ?? '', 'http://probe')
   const [, verb, name = ''] = url.pathname.split('/')
   if (verb === 'ready' && mode === 'hung') return
-  if (verb === 'ready') response.writeHead(mode === 'mute' ? 503 : 200).end()
+  if (verb === 'ready') response.writeHead(setUp.goOn() && mode !== 'mute' ? 200 : 503).end()
+  else if (verb === 'set-up') response.end(setUp.isDone() ? 'done' : 'begun')
   else if (verb === 'mode') {
     setMode(name as Mode)
     response.end(mode)

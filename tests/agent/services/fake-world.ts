@@ -20,6 +20,8 @@ export function fakeWorld(names: readonly string[]) {
     names.map(name => [name, { healthy: true, diesOf: ['TERM', 'KILL'] }]),
   )
   const events: string[] = []
+  /** Those whose data folder may be emptied. */
+  const unready = new Set<string>()
   const exits = new Map<number, (status: ExitStatus) => void>()
   const pids = new Map<string, number>()
   const held: HeldPort[] = []
@@ -48,6 +50,11 @@ export function fakeWorld(names: readonly string[]) {
       if (of(name).diesOf.includes(signal)) die(name, { status: null, signal: signal === 'KILL' ? 9 : 15 })
     },
     remove: async name => void events.push(`remove ${name}`),
+    keepData: async name => void unready.delete(name),
+    startOver: async name => {
+      if (unready.has(name)) events.push(`empty ${name}`)
+      return unready.has(name)
+    },
     probe: async ({ name }, kind) => {
       const { healthy, ready = healthy } = of(name)
       return kind === 'health' ? healthy : ready
@@ -90,7 +97,7 @@ export function fakeWorld(names: readonly string[]) {
     }
     nowMs = endMs
   }
-  return { world, behaviour: of, events, advance, die, held }
+  return { world, behaviour: of, events, unready, advance, die, held }
 }
 
 /** A supervisor of these services in such a world; its passes end with the test. */

@@ -1,4 +1,5 @@
-import type { Site } from './node.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { bootMs, type Site } from './node.ts'
 
 type Place = Pick<Site, 'network'>
 
@@ -10,6 +11,21 @@ export function attempt(site: Place, name: string, ...words: readonly (string | 
 /** Tells the probe how to behave; it keeps to it when it is started again. */
 export async function setMode(site: Place, mode: 'good' | 'mute' | 'hung' | 'deaf'): Promise<void> {
   await ask(site, `mode/${mode}`)
+}
+
+const askAgainMs = 200
+
+/** Waits until the probe's data is half made. Throws where that is over, or does not come. */
+export async function untilHalfMade(site: Place): Promise<void> {
+  const endMs = performance.now() + bootMs
+  for (;;) {
+    // Until it listens, nobody answers.
+    const said = await ask(site, 'set-up').catch(() => 'nothing')
+    if (said === 'begun') return
+    if (said === 'done' || performance.now() > endMs)
+      throw new Error(`Cannot see the probe's data half made: it says ${said}`)
+    await sleep(askAgainMs)
+  }
 }
 
 function ask({ network }: Place, path: string): Promise<string> {
