@@ -71,10 +71,10 @@ async function writeSnapshot(folder: string, { program, loader }: NodeProgram): 
 async function checkSnapshot(
   folder: string,
   bundle: string,
-  { program, loader: [command = program, ...options] }: NodeProgram,
+  { program, loader }: NodeProgram,
 ): Promise<void> {
   const snapshot = join(folder, agentFile)
-  const args = [...options, program, ...agentFlags, '--snapshot-blob', snapshot]
+  const [command, ...args] = [...loader, program, ...agentFlags, '--snapshot-blob', snapshot]
   const child = spawn(command, args, { stdio: 'ignore' })
   const [status] = (await once(child, 'close')) as [number | null]
   if (status !== 2)

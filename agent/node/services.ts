@@ -4,6 +4,7 @@ import type { NodeRecord } from '../../protocol/record.ts'
 import type { SeccompMode } from '../../protocol/requests.ts'
 import { type Audit, type Denied, startAudit } from '../services/audit.ts'
 import { bindRoot, crun } from '../services/crun.ts'
+import { firstStarts } from '../services/first-start.ts'
 import { killInTurn } from '../services/kill-in-turn.ts'
 import { openServiceLog, type ServiceLog } from '../services/logs.ts'
 import type { Manifest } from '../services/manifest.ts'
@@ -48,12 +49,13 @@ export function startServices(
   )
   const modes = new Map<string, SeccompMode>()
   const device = nodeWorld().mapperPath(nodeVolume(known(machine, 'disk')).name)
+  const data = firstStarts(dataFolder)
   bindRoot(runFolder)
   const sandboxes = crun({
     run,
     launch,
     runFolder,
-    dataFolder,
+    dataOf: data.dataOf,
     withFacts: (name, use) =>
       withClusterSecret(storeFolder(dataFolder), clusterSecret =>
         withServiceFacts(name, { record: of.record, clusterSecret, nameservers: nameservers(machine) }, use),
@@ -77,6 +79,7 @@ export function startServices(
   const reaper = known(machine, 'reaper')
   const world = serviceWorld({
     crun: sandboxes,
+    data,
     onExit: reaper.exitOf,
     wireguardAddress: of.record.wireguard.address,
   })

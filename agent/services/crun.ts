@@ -7,7 +7,6 @@ import type { Launch } from '../system/launch.ts'
 import { mount, mountFlags } from '../system/libc.ts'
 import type { UserQuota } from '../system/quota.ts'
 import type { Run } from '../system/run.ts'
-import { type FirstStarts, firstStarts } from './first-start.ts'
 import type { StopSignal } from './keeper.ts'
 import type { ServiceLog } from './logs.ts'
 import type { Manifest } from './manifest.ts'
@@ -27,11 +26,11 @@ export type SandboxMachine = {
   readonly launch: Launch
   /** In memory, closed to services: root, bundles and crun's own state lie here. */
   readonly runFolder: string
-  /** On the data partition: data, logs, secrets. */
-  readonly dataFolder: string
+  /** The data folder of a service, made where there is none. */
+  readonly dataOf: (name: string) => Promise<string>
   readonly logOf: (name: string) => ServiceLog
   readonly seccompModeOf: (name: string) => SeccompMode
-  /** The block device under `dataFolder`, as it is when a service starts. */
+  /** The block device under the data folders, as it is when a service starts. */
   readonly dataDevice: () => DeviceNumber
   /** Limits what the user may keep on the data partition. */
   readonly setQuota: (uid: number, quota: UserQuota) => void
@@ -47,7 +46,7 @@ export type ServiceFacts = {
 }
 
 /** Sandboxes by crun, detached: no monitor stays behind, and the service becomes a child of PID 1. */
-export type Crun = Pick<FirstStarts, 'keepData' | 'startOver'> & {
+export type Crun = {
   readonly start: (manifest: Manifest) => Promise<number>
   readonly kill: (name: string, signal: StopSignal | 'STOP') => Promise<void>
   readonly remove: (name: string) => Promise<void>
@@ -60,11 +59,8 @@ const startMs = 30_000
 export function crun(machine: SandboxMachine): Crun {
   const { run, runFolder } = machine
   const state = ['--root', join(runFolder, 'crun'), '--cgroup-manager=cgroupfs']
-  const { dataOf, keepData, startOver } = firstStarts(machine.dataFolder)
   return {
-    keepData,
-    startOver,
-    start: async manifest => start(machine, manifest, { state, dataDir: await dataOf(manifest.name) }),
+    start: manifest => start(machine, manifest, state),
     kill: async (name, signal) => {
       await run('crun', [...state, 'kill', name, signal])
     },
@@ -102,18 +98,8 @@ export async function readUsage(cgroup: string): Promise<Usage> {
   return { memoryBytes: Number(memoryBytes), cpuS: Math.round(Number(cpuUs) / 1e3) / 1e3 }
 }
 
-type Start = {
-  /** crun's arguments that say where it keeps its state. */
-  readonly state: readonly string[]
-  readonly dataDir: string
-}
-
-async function start(
-  machine: SandboxMachine,
-  manifest: Manifest,
-  { state, dataDir }: Start,
-): Promise<number> {
-  const bundle = await prepare(machine, manifest, dataDir)
+async function start(machine: SandboxMachine, manifest: Manifest, state: readonly string[]): Promise<number> {
+  const bundle = await prepare(machine, manifest)
   const pidFile = join(bundle, 'pid')
   const errorFile = join(bundle, 'crun.log')
   await Promise.all([pidFile, errorFile].map(path => rm(path, { force: true })))
@@ -144,9 +130,10 @@ async function start(
   return pid
 }
 
-/** Rendered files and config.json; made anew at each start. Returns the bundle's folder. */
-async function prepare(machine: SandboxMachine, manifest: Manifest, dataDir: string): Promise<string> {
+/** Folders, rendered files and config.json; made anew at each start. Returns the bundle's folder. */
+async function prepare(machine: SandboxMachine, manifest: Manifest): Promise<string> {
   const { name, uid } = manifest
+  const dataDir = await machine.dataOf(name)
   const bundle = join(machine.runFolder, 'bundles', name)
   const configFolder = join(bundle, 'config')
   await rm(configFolder, { recursive: true, force: true })

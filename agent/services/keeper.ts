@@ -178,11 +178,8 @@ async function keep(life: Life, stop: AbortSignal): Promise<void> {
 
 /** A service that has never been ready goes on with an empty data folder: what it left there may be why it failed. */
 async function startOver({ manifest: { name }, world }: Life): Promise<void> {
-  try {
-    if (await world.startOver(name)) world.log(`${name}: has never been ready, its data folder is emptied`)
-  } catch (cause) {
-    world.log(`${name}: ${describe(cause)}`)
-  }
+  const emptied = await world.startOver(name).catch(noted(world, name))
+  if (emptied === true) world.log(`${name}: has never been ready, its data folder is emptied`)
 }
 
 /** 1, 2, 4 … s up to 5 minutes, between half and all of it: services that fell together rise one by one. */
@@ -204,9 +201,7 @@ async function runOnce(life: Life, stop: AbortSignal): Promise<number> {
     if (!isAborted(stop)) life.set({ lastExit: `did not start: ${describe(cause).slice(0, 300)}` })
   }
   life.set({ pid: undefined })
-  await world.remove(manifest.name).catch((cause: unknown) => {
-    world.log(`${manifest.name}: ${describe(cause)}`)
-  })
+  await world.remove(manifest.name).catch(noted(world, manifest.name))
   return readyMs
 }
 
@@ -226,9 +221,7 @@ async function watch(life: Life, { pid, stop }: Running): Promise<number> {
   const signal = AbortSignal.any([stop, ended.signal])
   const hung = await probeUntil(life, signal, async () => {
     readiness.sinceMs = world.nowMs()
-    await world.keepData(life.manifest.name).catch((cause: unknown) => {
-      world.log(`${life.manifest.name}: ${describe(cause)}`)
-    })
+    await world.keepData(life.manifest.name).catch(noted(world, life.manifest.name))
   })
   const readyMs = readiness.sinceMs === undefined ? 0 : world.nowMs() - readiness.sinceMs
   life.set({ state: 'stopping' })
@@ -280,9 +273,7 @@ async function end({ manifest, world }: Life, exit: Promise<unknown>): Promise<v
 type Blow = { readonly name: string; readonly signal: StopSignal; readonly waitMs: number }
 
 async function endsWithin(world: KeeperWorld, exit: Promise<unknown>, blow: Blow): Promise<boolean> {
-  await world.kill(blow.name, blow.signal).catch((cause: unknown) => {
-    world.log(`${blow.name}: ${describe(cause)}`)
-  })
+  await world.kill(blow.name, blow.signal).catch(noted(world, blow.name))
   const waiting = new AbortController()
   const late = world.sleep(blow.waitMs, waiting.signal).then(
     () => false,
@@ -291,6 +282,14 @@ async function endsWithin(world: KeeperWorld, exit: Promise<unknown>, blow: Blow
   const inTime = await Promise.race([exit.then(() => true), late])
   waiting.abort()
   return inTime
+}
+
+/** Goes on after an error, with a line in the log. */
+function noted({ log }: KeeperWorld, name: string): (cause: unknown) => undefined {
+  return cause => {
+    log(`${name}: ${describe(cause)}`)
+    return undefined
+  }
 }
 
 function describeExit({ status, signal }: ExitStatus): string {

@@ -6,6 +6,7 @@ import { openNetlink } from '../system/netlink.ts'
 import { heldPorts } from '../system/ports.ts'
 import { auditProtocol, type AuditWorld, receiveBufferBytes } from './audit.ts'
 import type { Crun } from './crun.ts'
+import type { FirstStarts } from './first-start.ts'
 import { readServiceFolder } from './folder.ts'
 import { checkManifests, type Manifest } from './manifest.ts'
 import { probeService } from './probe.ts'
@@ -13,15 +14,18 @@ import type { SupervisorWorld } from './supervisor.ts'
 
 export type ServiceWorldOptions = {
   readonly crun: Crun
+  readonly data: FirstStarts
   /** The reaper's: how a child of PID 1 ended. */
   readonly onExit: (pid: number) => Promise<ExitStatus>
   readonly wireguardAddress: string
 }
 
 /** The real world of the supervisor. */
-export function serviceWorld({ crun, onExit, wireguardAddress }: ServiceWorldOptions): SupervisorWorld {
+export function serviceWorld({ crun, data, onExit, wireguardAddress }: ServiceWorldOptions): SupervisorWorld {
   return {
     ...crun,
+    keepData: data.keepData,
+    startOver: data.startOver,
     onExit,
     probe: (manifest, kind) => probeService(manifest, wireguardAddress, kind),
     nowMs: bootTimeMs,

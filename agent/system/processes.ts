@@ -23,7 +23,10 @@ async function nameIfRoot(path: string): Promise<string | undefined> {
 
 const capabilityNames: Readonly<Record<number, string>> = { 10: 'CAP_NET_BIND_SERVICE' }
 
-/** What the kernel says of a process in /proc/PID/status, see proc_pid_status(5). Throws where the process is gone, or SyntaxError. */
+/**
+ * What the kernel says of a process in /proc/PID/status, see proc_pid_status(5). Throws where the process is gone, or
+ * SyntaxError.
+ */
 export async function confinementOf(pid: number, proc = '/proc'): Promise<Confinement> {
   const text = await readFile(join(proc, String(pid), 'status'), 'utf8')
   // BigInt throws for '0x': a set that is not told is not taken for an empty one.

@@ -4,7 +4,7 @@ import { launch } from '../../agent/system/launch.ts'
 import { log } from '../../agent/system/log.ts'
 import { run } from '../../agent/system/run.ts'
 import { median } from '../median.ts'
-import { endSandbox, startOver, type Subject } from './subject.ts'
+import { endSandbox, type Subject } from './subject.ts'
 
 const pairs = 9
 const plainState = ['--root', '/run/plain', '--cgroup-manager=cgroupfs']
@@ -20,9 +20,7 @@ export async function startRatio(subject: Subject): Promise<number> {
   // The first pair reads the programs from the disk, and does not count.
   for (let pair = 0; pair <= pairs; pair += 1) {
     ours.push(await timeOurs(subject))
-    await startOver(subject)
     plain.push(await timePlain(subject))
-    await startOver(subject)
   }
   const [our, alone] = [median(ours.slice(1)), median(plain.slice(1))]
   log(`starts: ${our.toFixed(0)} ms, crun alone ${alone.toFixed(0)} ms`)
@@ -34,10 +32,11 @@ async function timeOurs(subject: Subject): Promise<number> {
   const pid = await subject.crun.start(subject.manifest)
   const tookMs = performance.now() - startedMs
   await endSandbox(subject, pid)
+  await subject.data.startOver(subject.manifest.name)
   return tookMs
 }
 
-async function timePlain({ bundle, manifest, reaper, log: output }: Subject): Promise<number> {
+async function timePlain({ bundle, manifest, data, reaper, log: output }: Subject): Promise<number> {
   const pidFile = join(bundle, 'plain.pid')
   const args = [...plainState, 'run', '--detach', '--pid-file', pidFile, '-b', bundle, manifest.name]
   const startedMs = performance.now()
@@ -46,5 +45,6 @@ async function timePlain({ bundle, manifest, reaper, log: output }: Subject): Pr
   await run('crun', [...plainState, 'kill', manifest.name, 'KILL'])
   await reaper.exitOf(Number(await readFile(pidFile, 'utf8')))
   await run('crun', [...plainState, 'delete', '--force', manifest.name])
+  await data.startOver(manifest.name)
   return tookMs
 }

@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { withServiceFacts } from '../../agent/node/service-facts.ts'
 import { dataFolder } from '../../agent/node/volume.ts'
 import { type Crun, crun } from '../../agent/services/crun.ts'
+import { type FirstStarts, firstStarts } from '../../agent/services/first-start.ts'
 import { openServiceLog, type ServiceLog } from '../../agent/services/logs.ts'
 import type { Manifest } from '../../agent/services/manifest.ts'
 import { probeService } from '../../agent/services/probe.ts'
@@ -28,6 +29,7 @@ const lastLines = 20
 export type Subject = {
   readonly manifest: Manifest
   readonly crun: Crun
+  readonly data: FirstStarts
   /** Folder with the config.json of the last start. */
   readonly bundle: string
   readonly reaper: Reaper
@@ -47,11 +49,12 @@ const record = {
 
 export async function subjectOf(manifest: Manifest, reaper: Reaper): Promise<Subject> {
   const log = openServiceLog(join(dataFolder, 'logs', `${manifest.name}.log`))
+  const data = firstStarts(dataFolder)
   const sandboxes = crun({
     run,
     launch,
     runFolder,
-    dataFolder,
+    dataOf: data.dataOf,
     logOf: () => log,
     seccompModeOf: () => 'enforce',
     dataDevice: () => deviceNumber(device),
@@ -67,7 +70,7 @@ export async function subjectOf(manifest: Manifest, reaper: Reaper): Promise<Sub
   const password = await withClusterSecret(storeFolder(dataFolder), secret =>
     Promise.resolve(servicePassword(secret, manifest.name)),
   )
-  return { manifest, crun: sandboxes, bundle, reaper, log, address, password }
+  return { manifest, crun: sandboxes, data, bundle, reaper, log, address, password }
 }
 
 /** What the last start's config.json says of the process. */
@@ -81,11 +84,6 @@ export async function endSandbox({ manifest, crun: sandboxes, reaper }: Subject,
   await sandboxes.kill(manifest.name, 'KILL')
   await reaper.exitOf(pid)
   await sandboxes.remove(manifest.name)
-}
-
-/** Takes away what a service that was killed before it was ready has left. */
-export async function startOver({ manifest, crun: sandboxes }: Subject): Promise<void> {
-  await sandboxes.startOver(manifest.name)
 }
 
 /** Throws where the service does not become ready, with what it wrote last. */

@@ -65,19 +65,27 @@ export async function* checkTree(checkout: Checkout): AsyncGenerator<Finding> {
 }
 
 async function configure(checkout: Checkout, scratch: string): Promise<Configured> {
-  const output = join(scratch, 'output')
-  const run = buildroot(checkout, output)
-  await run(defconfig)
-  await run('olddefconfig')
-  const config = await readFile(join(output, '.config'), 'utf8')
-  const info = parseInfo(await run('show-info'))
+  const made = await makeConfig(checkout, join(scratch, 'output'), [defconfig])
   const folders = await readdir(join(externalTree, 'package'))
   const packages = await Promise.all(
     folders.map(async name =>
       (await exists(join(externalTree, 'package', name, 'Config.in'))) ? name : `host-${name}`,
     ),
   )
-  return { checkout, run, config, info, packages: packages.sort(), scratch }
+  return { checkout, ...made, packages: packages.sort(), scratch }
+}
+
+/** What Buildroot makes of a defconfig that `goals` name. */
+async function makeConfig(
+  checkout: Checkout,
+  output: string,
+  goals: readonly string[],
+): Promise<Pick<Configured, 'run' | 'config' | 'info'>> {
+  const run = buildroot(checkout, output)
+  await run(...goals)
+  await run('olddefconfig')
+  const config = await readFile(join(output, '.config'), 'utf8')
+  return { run, config, info: parseInfo(await run('show-info')) }
 }
 
 /** What our packages offer besides: nobody chooses it here, and it must be as sound when somebody does. */
@@ -85,17 +93,14 @@ async function checkOptions({ checkout, packages, scratch }: Configured): Promis
   const texts = packages
     .filter(name => !name.startsWith('host-'))
     .map(name => readFile(join(externalTree, 'package', name, 'Config.in'), 'utf8'))
-  const options = optionsOf((await Promise.all(texts)).join('\n'), packages.map(symbolOf))
+  const symbols = optionsOf((await Promise.all(texts)).join('\n'), packages.map(symbolOf))
+  const chosen = symbols.map(symbol => `${symbol}=y\n`).join('')
   const file = join(scratch, 'options_defconfig')
-  const ours = await readFile(join(externalTree, 'configs', defconfig), 'utf8')
-  await writeFile(file, ours + options.map(symbol => `${symbol}=y\n`).join(''))
-  const output = join(scratch, 'options')
-  const run = buildroot(checkout, output)
-  await run('defconfig', `BR2_DEFCONFIG=${file}`)
-  const config = await readFile(join(output, '.config'), 'utf8')
-  const lost = options.filter(symbol => !config.includes(`\n${symbol}=y\n`))
-  const unhashed = await unhashedFiles(parseInfo(await run('show-info')), checkout.folder, externalTree)
-  return { complaints: [...lost.map(symbol => `${symbol} cannot be selected`), ...unhashed] }
+  await writeFile(file, (await readFile(join(externalTree, 'configs', defconfig), 'utf8')) + chosen)
+  const goals = ['defconfig', `BR2_DEFCONFIG=${file}`]
+  const { config, info } = await makeConfig(checkout, join(scratch, 'options'), goals)
+  const lost = lostLines(chosen, config).map(text => `Buildroot does not keep '${text}'`)
+  return { complaints: [...lost, ...(await unhashedFiles(info, checkout.folder, externalTree))] }
 }
 
 /** Buildroot's own judgement of style; its output is one line a warning. */

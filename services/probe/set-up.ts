@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, writeFileSync } from 'node:fs'
 
 /** While its data is being set up, and from then on. */
 const [half, whole] = ['half-made', 'set-up'] as const
@@ -19,7 +19,6 @@ export function beginSetUp(): SetUp {
   if (existsSync(half)) throw new Error('the data is half made')
   let left = existsSync(whole) ? 0 : questions
   if (left > 0) writeFileSync(half, '', { flush: true })
-  syncFolder()
   return {
     goOn: () => {
       if (left === 0) return true
@@ -29,10 +28,4 @@ export function beginSetUp(): SetUp {
     },
     isDone: () => left === 0,
   }
-}
-
-function syncFolder(): void {
-  const folder = openSync('.', 'r')
-  fsyncSync(folder)
-  closeSync(folder)
 }

@@ -27,7 +27,7 @@ function setUp(t: Test, changes: Partial<SandboxMachine> = {}, pid = '123\n') {
       writeFileSync(args[args.indexOf('--pid-file') + 1] ?? '', pid)
     },
     runFolder: `${folder}/run`,
-    dataFolder: `${folder}/data`,
+    dataOf: async () => `${folder}/data`,
     logOf: () => log,
     seccompModeOf: () => 'enforce',
     dataDevice: () => ({ major: 253, minor: 1 }),

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { lookUp } from './coredns.ts'
 import type { Site } from './node.ts'
 import { answers } from './olric.ts'
 import { servicePasswordOf } from './password.ts'
+import { poll } from './poll.ts'
 
 /** How much of a load was answered, by service. */
 export type Done = Readonly<Record<'rqlite' | 'olric' | 'kubo' | 'coredns', number>>
@@ -50,10 +50,8 @@ export async function startLoad(site: Site, name: string): Promise<Load> {
   ])
   return {
     until: async each => {
-      for (const endMs = performance.now() + loadMs; Math.min(...Object.values(done)) < each;) {
-        if (performance.now() > endMs) throw new Error(`Cannot wait for the load: ${JSON.stringify(done)}`)
-        await sleep(askAgainMs)
-      }
+      const wanted = (answered: Done) => Math.min(...Object.values(answered)) >= each
+      await poll({ ask: () => done, wanted, what: `${each} answers of each service`, deadlineMs: loadMs })
     },
     stop: async () => {
       stopping = true
@@ -64,7 +62,6 @@ export async function startLoad(site: Site, name: string): Promise<Load> {
 }
 
 const loadMs = 300_000
-const askAgainMs = 200
 
 function manyPuts(turn: number): string[][] {
   return Array.from({ length: 200 }, (_, index) => ['DM.PUT', 'load', `${turn}-${index}`, 'x'.repeat(100)])

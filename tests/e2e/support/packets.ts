@@ -1,8 +1,8 @@
 import { createSocket } from 'node:dgram'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Site } from './node.ts'
+import { poll } from './poll.ts'
 
 /** What a captured Ethernet frame was; ports only for TCP and UDP. */
 export type Packet = {
@@ -40,11 +40,9 @@ export async function startCapture(site: Site, name: string): Promise<Capture> {
   const stop = async () => {
     // tcpdump drops what it has not fetched yet when it is told to end: so first a packet that is known has to come.
     await sendLast(site)
-    const endsMs = Date.now() + stopMs
-    while (!(await readPackets(file)).some(isLast)) {
-      if (Date.now() > endsMs) throw new Error(`Waited ${stopMs} ms in vain for the last packet in '${file}'`)
-      await sleep(pollMs)
-    }
+    const wanted = (packets: readonly Packet[]) => packets.some(isLast)
+    const what = `the last packet in '${file}'`
+    await poll({ ask: () => readPackets(file), wanted, what, deadlineMs: stopMs, askAgainMs: pollMs })
     await tcpdump.stop()
     return (await readPackets(file)).filter(packet => !isLast(packet))
   }

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { bootMs, type Site } from './node.ts'
+import { poll } from './poll.ts'
 
 type Place = Pick<Site, 'network'>
 
@@ -13,19 +13,13 @@ export async function setMode(site: Place, mode: 'good' | 'mute' | 'hung' | 'dea
   await ask(site, `mode/${mode}`)
 }
 
-const askAgainMs = 200
-
 /** Waits until the probe's data is half made. Throws where that is over, or does not come. */
 export async function untilHalfMade(site: Place): Promise<void> {
-  const endMs = performance.now() + bootMs
-  for (;;) {
-    // Until it listens, nobody answers.
-    const said = await ask(site, 'set-up').catch(() => 'nothing')
-    if (said === 'begun') return
-    if (said === 'done' || performance.now() > endMs)
-      throw new Error(`Cannot see the probe's data half made: it says ${said}`)
-    await sleep(askAgainMs)
-  }
+  // Until it listens, nobody answers.
+  const asked = () => ask(site, 'set-up').catch(() => 'nothing')
+  const wanted = (said: string) => said !== 'nothing'
+  const said = await poll({ ask: asked, wanted, what: "the probe's half-made data", deadlineMs: bootMs })
+  if (said !== 'begun') throw new Error(`Cannot see the probe's data half made: it says ${said}`)
 }
 
 function ask({ network }: Place, path: string): Promise<string> {

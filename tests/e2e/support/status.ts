@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type ServiceStatus, type Status, statusSchema } from '../../../protocol/status.ts'
 import { bootMs, type Site } from './node.ts'
+import { poll } from './poll.ts'
 import { nodeFile } from './wallet-file.ts'
 
 /** What the enrolled node says of itself to who has its token. */
@@ -13,8 +13,6 @@ export async function readStatus(site: Site): Promise<Status> {
   return statusSchema.parse(JSON.parse(text))
 }
 
-const askAgainMs = 200
-
 /** Waits until a service is ready, however slow the machine. */
 export function untilReady(site: Site, name: string): Promise<ServiceStatus> {
   return untilService(site, name, ({ state }) => state === 'ready')
@@ -26,14 +24,11 @@ export async function untilService(
   name: string,
   wanted: (service: ServiceStatus) => boolean,
 ): Promise<ServiceStatus> {
-  const endMs = performance.now() + bootMs
-  for (;;) {
-    const service = (await readStatus(site)).services[name]
-    if (service !== undefined && wanted(service)) return service
-    if (performance.now() > endMs)
-      throw new Error(`Cannot wait for '${name}' any longer: ${JSON.stringify(service)}`)
-    await sleep(askAgainMs)
-  }
+  const ask = async () => (await readStatus(site)).services[name]
+  const isWanted = (service: ServiceStatus | undefined) => service !== undefined && wanted(service)
+  const found = await poll({ ask, wanted: isWanted, what: name, deadlineMs: bootMs })
+  if (found === undefined) throw new Error(`Cannot find '${name}' in the status`)
+  return found
 }
 
 /** Of all services but one: state, process, and how often it was started again. */
