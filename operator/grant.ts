@@ -88,6 +88,7 @@ function signGrant(base: Base, request: GrantRequest): NodeFile['grant'] {
   const text = composeGrant({
     kind: 'genesis',
     cluster: base.cluster,
+    authority: wallet.address,
     hello: helloHash(greeting.hello),
     code: greeting.code,
     nodeIp,

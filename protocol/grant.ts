@@ -5,13 +5,15 @@ import type { SignedText } from './fields.ts'
 import { enrollmentCode, helloHash } from './hello.ts'
 import type { Hello } from './hello.ts'
 import { composeLines, parseLines } from './lines.ts'
-import { recoverSigner, sameAddress } from './wallet.ts'
+import { addressSchema, recoverSigner, sameAddress } from './wallet.ts'
 import type { Address } from './wallet.ts'
 
 /** What an operator's wallet signs to let one node, with exactly these keys, into a cluster. */
 export const grantSchema = z.strictObject({
   kind: z.enum(['genesis', 'join']),
   cluster: clusterId,
+  /** Whose signatures make members of this cluster: the owner of its genesis. */
+  authority: addressSchema,
   hello: sha256Hex,
   code: enrollmentCodeText,
   nodeIp: ipv4,
@@ -28,7 +30,18 @@ export const genesisTokenHash = createHash('sha256').digest('hex')
 
 const form = {
   first: 'OramaOS enrollment grant v1',
-  names: ['kind', 'cluster', 'hello', 'code', 'node-ip', 'gateway-key', 'token-hash', 'issued', 'expires'],
+  names: [
+    'kind',
+    'cluster',
+    'authority',
+    'hello',
+    'code',
+    'node-ip',
+    'gateway-key',
+    'token-hash',
+    'issued',
+    'expires',
+  ],
 } as const
 
 /** The text of a grant, as the wallet signs it. Throws for values that no grant may have. */
@@ -88,6 +101,8 @@ export async function checkGrant(signed: SignedText, expected: GrantExpectation)
   checkTimes(grant, expected.now)
   if (grant.kind === 'genesis' && grant.tokenHash !== genesisTokenHash)
     throw new RangeError('Cannot accept grant: a genesis has no token')
+  if (grant.kind === 'genesis' && grant.authority !== signer.address)
+    throw new RangeError('Cannot accept grant: the authority of a genesis is its owner')
   if (grant.hello !== helloHash(expected.hello))
     throw new RangeError('Cannot accept grant: it is for another hello')
   if (grant.code !== (await enrollmentCode(expected.hello)))

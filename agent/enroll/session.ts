@@ -9,7 +9,7 @@ export type Session = {
   readonly code: string
   /** A secret of the console. */
   readonly claim: string
-  readonly keys: Readonly<Record<'enrollment' | 'wireguard' | 'identity', KeyPair>>
+  readonly keys: Readonly<Record<'enrollment' | 'wireguard' | 'identity' | 'lease', KeyPair>>
   /** CLOCK_BOOTTIME in milliseconds: setting the clock neither shortens nor revives a session. */
   readonly endsMs: number
 }
@@ -20,6 +20,7 @@ export async function newSession(of: { version: string; nowMs: number; bootMs: n
     enrollment: newKeyPair('x25519'),
     wireguard: newKeyPair('x25519'),
     identity: newKeyPair('ed25519'),
+    lease: newKeyPair('ed25519'),
   }
   const livesMs = helloMinutesMax * 60_000
   const hello: Hello = {
@@ -27,6 +28,7 @@ export async function newSession(of: { version: string; nowMs: number; bootMs: n
     enrollment: toBase64url(keys.enrollment.publicKey),
     wireguard: keys.wireguard.publicKey.toString('base64'),
     identity: toBase64url(keys.identity.publicKey),
+    lease: toBase64url(keys.lease.publicKey),
     version: of.version,
     expires: formatTime(new Date(of.nowMs + livesMs)),
   }

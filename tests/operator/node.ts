@@ -60,12 +60,14 @@ export async function playNode(
     enrollment: newKeyPair('x25519'),
     wireguard: newKeyPair('x25519'),
     identity: newKeyPair('ed25519'),
+    lease: newKeyPair('ed25519'),
   }
   const hello: Hello = {
     v: 1,
     enrollment: toBase64url(keys.enrollment.publicKey),
     wireguard: keys.wireguard.publicKey.toString('base64'),
     identity: toBase64url(keys.identity.publicKey),
+    lease: toBase64url(keys.lease.publicKey),
     version: '0.1.0',
     expires: formatTime(new Date(now.getTime() + 10 * 60_000)),
     ...behaviour.hello,

@@ -29,15 +29,16 @@ const misread: readonly (readonly [string, string])[] = [
   ['a newline at the end', `${vectors.grant}\n`],
   ['carriage returns', vectors.grant.replaceAll('\n', '\r\n')],
   ['a missing line', line(/\ncode: .*/, '')],
-  ['a line twice', line('\ncode: ', '\ncode: 02RTQDDF\ncode: ')],
+  ['a line twice', line('\ncode: ', '\ncode: 865NZVYV\ncode: ')],
   ['lines in another order', line(/(\nkind: genesis)(\ncluster: .*)/, '$2$1')],
   ['a line too many', `${vectors.grant}\nextra: 1`],
   ['another kind', line('genesis', 'guest')],
   ['a cluster in upper case', line('0a0a', '0A0A')],
   ['a hash too short', line(/hello: ../, 'hello: ')],
-  ['a code in lower case', line('02RTQDDF', '02rtqddf')],
-  ['a code with the letter U', line('02RTQDDF', '02RTQDDU')],
+  ['a code in lower case', line('865NZVYV', '865nzvyv')],
+  ['a code with the letter U', line('865NZVYV', '865NZVYU')],
   ['an address with leading zeros', line('192.0.2.7', '192.0.2.07')],
+  ['an authority in lower case', vectors.grant.replace(owner, owner.toLowerCase())],
   ['an IPv6 address', line('192.0.2.7', '2001:db8::7')],
   ['a gateway key of other spelling', line(/(gateway-key: .{42})./, '$1W')],
   ['two spaces after a colon', line('kind: genesis', 'kind:  genesis')],
@@ -54,11 +55,12 @@ t.test('composeGrant() refuses values that would add lines', async t => {
   t.throws(() => composeGrant({ ...grant, code: 'A\nkind: join' }))
 })
 
-const other = { hello: 'f'.repeat(64), code: '02RTQDDG', tokenHash: 'a'.repeat(64) }
+const other = { hello: 'f'.repeat(64), code: '865NZVYW', tokenHash: 'a'.repeat(64) }
 const unfit: readonly (readonly [string, ReturnType<typeof signed>])[] = [
   ['for another hello', grantWith({ hello: other.hello })],
   ['for another code', grantWith({ code: other.code })],
   ['genesis with a token', grantWith({ tokenHash: other.tokenHash })],
+  ['a genesis of another authority', grantWith({ authority: addressOf(publicKeyOf(Buffer.alloc(32, 11))) })],
   ['expired', grantWith({ expires: '2026-11-21T08:01:00Z' })],
   ['issued more than 5 minutes ahead', grantWith({ issued: '2026-11-21T08:06:01Z' })],
   [

@@ -29,6 +29,7 @@ const changes = {
   enrollment: 'A'.repeat(43),
   wireguard: `${'A'.repeat(43)}=`,
   identity: 'A'.repeat(43),
+  lease: 'A'.repeat(43),
   version: '0.1.1',
   expires: '2026-11-21T08:15:01Z',
   tpm: 'AQID',

@@ -33,7 +33,7 @@ t.test('the keys of a session are those of its hello, and not those of another',
   const all = [session, other].flatMap(of =>
     Object.values(of.keys).map(pair => pair.privateKey.toString('hex')),
   )
-  t.equal(new Set(all).size, 6)
+  t.equal(new Set(all).size, 8)
   t.not(session.code, other.code)
 })
 

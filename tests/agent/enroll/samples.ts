@@ -47,6 +47,7 @@ export function completionFor(session: Session, changes: Changes = {}): Sent {
   const text = composeGrant({
     kind: 'genesis',
     cluster,
+    authority: ownerOf(key),
     hello: helloHash(hello),
     code,
     nodeIp: '192.0.2.7',

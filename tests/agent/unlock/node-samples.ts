@@ -28,6 +28,7 @@ export function sampleRecord(luksUuid: string): NodeRecord {
       enrollment: b64url(32),
       wireguard: randomBytes(32).toString('base64'),
       identity: b64url(32),
+      lease: b64url(32),
       version: '0.1.0',
       expires: '2026-11-21T08:00:00Z',
     },

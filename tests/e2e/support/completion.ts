@@ -5,7 +5,7 @@ import { composeGrant, genesisTokenHash } from '../../../protocol/grant.ts'
 import { enrollmentCode, type Hello, helloHash } from '../../../protocol/hello.ts'
 import { newKeyPair } from '../../../protocol/keys.ts'
 import { sealCompletion } from '../../../protocol/seal.ts'
-import { signText } from '../../../protocol/wallet.ts'
+import { addressOf, publicKeyOf, signText } from '../../../protocol/wallet.ts'
 
 const minuteMs = 60_000
 
@@ -17,6 +17,7 @@ export async function strangersCompletion(hello: Hello, nodeIp: string): Promise
   const text = composeGrant({
     kind: 'genesis',
     cluster,
+    authority: addressOf(publicKeyOf(wallet)),
     hello: helloHash(hello),
     code: await enrollmentCode(hello),
     nodeIp,
