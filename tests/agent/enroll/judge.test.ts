@@ -26,10 +26,11 @@ t.test('newSession() offers a good hello, and the code that stands for it', asyn
 })
 
 t.test('the keys of a session are those of its hello, and not those of another', async t => {
-  const { enrollment, wireguard, identity } = session.keys
+  const { enrollment, wireguard, identity, lease } = session.keys
   t.equal(toBase64url(publicOf('x25519', enrollment.privateKey)), session.hello.enrollment)
   t.equal(publicOf('x25519', wireguard.privateKey).toString('base64'), session.hello.wireguard)
   t.equal(toBase64url(publicOf('ed25519', identity.privateKey)), session.hello.identity)
+  t.equal(toBase64url(publicOf('ed25519', lease.privateKey)), session.hello.lease)
   const all = [session, other].flatMap(of =>
     Object.values(of.keys).map(pair => pair.privateKey.toString('hex')),
   )

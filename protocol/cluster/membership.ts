@@ -1,0 +1,140 @@
+import * as z from 'zod'
+import { fromBase64url, type SignedText, signedTextSchema } from '../fields.ts'
+import { nodeIdOf } from '../hello.ts'
+import { checkDeparture, type Departure, departureSchema } from './departure.ts'
+import { checkMember, type Member, type MemberRecord, memberRecordSchema } from './member.ts'
+import { appoint, soleAuthority, type Trust } from './trust.ts'
+
+// Only ever grows: nodes and gateways pass it on in any order, as often as they like, and all end with the same.
+// Who keeps something back delays, but invents nobody and removes nobody.
+
+export const membersMax = 256
+
+/** All that makes a cluster's members, as it is passed on and stored. */
+export const membershipSchema = z.strictObject({
+  appointment: signedTextSchema.optional(),
+  members: z.array(memberRecordSchema).max(membersMax).readonly(),
+  departures: z.array(departureSchema).max(membersMax).readonly(),
+})
+export type MembershipRecords = z.infer<typeof membershipSchema>
+
+/** What a node knows, all of it checked. */
+export type Membership = {
+  readonly trust: Trust
+  readonly appointment?: SignedText | undefined
+  readonly members: ReadonlyMap<string, Member>
+  readonly departures: ReadonlyMap<string, Departure>
+}
+
+export type Refusal = { readonly what: string; readonly why: string }
+
+/** Nothing known but whose signatures count. */
+export function emptyMembership(of: Parameters<typeof soleAuthority>[0]): Membership {
+  return { trust: soleAuthority(of), members: new Map(), departures: new Map() }
+}
+
+/**
+ * What is known after these records came. Each is judged by itself: a bad one is refused, with the reason, and the
+ * others count. What is known already is not checked again, and never gives way: who comes with the address, key or
+ * invite of a known member is refused, so that nobody is pushed out by a grant that claims to be older.
+ */
+export function merge(
+  known: Membership,
+  records: MembershipRecords,
+): { readonly membership: Membership; readonly refusals: readonly Refusal[] } {
+  const refusals: Refusal[] = []
+  const judge = (what: string, act: () => void): void => {
+    try {
+      act()
+    } catch (cause) {
+      refusals.push({ what, why: cause instanceof Error ? cause.message : String(cause) })
+    }
+  }
+  const next = { ...known, members: new Map(known.members), departures: new Map(known.departures) }
+  judge('appointment', () => {
+    takeAppointment(next, records.appointment)
+  })
+  // First: a departure frees an address.
+  const [ofKnown, ofOthers] = partition(records.departures, one => next.members.has(one.node))
+  const depart = (departure: Departure) => {
+    judge(`departure of ${departure.node}`, () => {
+      takeDeparture(next, departure)
+    })
+  }
+  ofKnown.forEach(depart)
+  for (const record of records.members)
+    judge(`member at ${record.address}`, () => {
+      takeMember(next, record)
+    })
+  ofOthers.forEach(depart)
+  return { membership: next, refusals }
+}
+
+/** Who is a member now, by node id in order. */
+export function present({ members, departures }: Membership): readonly Member[] {
+  return [...members.values()]
+    .filter(member => !departures.has(member.nodeId))
+    .toSorted((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
+}
+
+/** As it is passed on and stored; what was checked reads back without refusals. */
+export function recordsOf({ appointment, members, departures }: Membership): MembershipRecords {
+  return {
+    ...(appointment === undefined ? {} : { appointment }),
+    members: [...members.values()].map(one => one.record),
+    departures: [...departures.values()],
+  }
+}
+
+type Draft = {
+  trust: Trust
+  appointment?: SignedText | undefined
+  readonly members: Map<string, Member>
+  readonly departures: Map<string, Departure>
+}
+
+function takeAppointment(draft: Draft, signed: SignedText | undefined): void {
+  if (signed === undefined || signed.text === draft.appointment?.text) return
+  const trust = appoint(draft.trust, signed)
+  if (trust === draft.trust) return
+  draft.trust = trust
+  draft.appointment = signed
+}
+
+function takeDeparture({ members, departures, trust }: Draft, departure: Departure): void {
+  if (departures.has(departure.node)) return
+  const member = members.get(departure.node)
+  if (member === undefined) throw new RangeError('Cannot accept departure: nobody knows this node')
+  checkDeparture(departure, member.hello, trust)
+  departures.set(departure.node, departure)
+}
+
+function takeMember(draft: Draft, record: MemberRecord): void {
+  const { members, trust } = draft
+  const same = members.get(nodeIdOf(fromBase64url(record.hello.identity)))
+  if (same?.record.signature === record.signature) return
+  if (same !== undefined)
+    throw new RangeError(`Cannot accept member: ${same.nodeId} is known with another record`)
+  if (members.size >= membersMax) throw new RangeError(`Cannot accept member: there are ${membersMax}`)
+  const member = checkMember(record, trust)
+  checkFree(draft, member)
+  members.set(member.nodeId, member)
+}
+
+/** An invite is used up also when its node has left; address and key are free again then. */
+function checkFree({ members, departures }: Draft, newcomer: Member): void {
+  for (const member of members.values()) {
+    const { nodeId, grant } = member
+    if (grant.kind === 'join' && grant.tokenHash === newcomer.grant.tokenHash)
+      throw new RangeError(`Cannot accept member: its invite was used by ${nodeId}`)
+    if (departures.has(nodeId)) continue
+    if (member.address === newcomer.address)
+      throw new RangeError(`Cannot accept member: ${nodeId} has its address`)
+    if (member.hello.wireguard === newcomer.hello.wireguard)
+      throw new RangeError(`Cannot accept member: ${nodeId} has its WireGuard key`)
+  }
+}
+
+function partition<T>(all: readonly T[], test: (one: T) => boolean): readonly [readonly T[], readonly T[]] {
+  return [all.filter(test), all.filter(one => !test(one))]
+}
