@@ -10,9 +10,9 @@ import {
   unlockRequestSchema,
 } from '../../protocol/requests.ts'
 import type { Status } from '../../protocol/status.ts'
-import { HttpError } from '../http/error.ts'
-import { parseJson } from '../http/body.ts'
-import type { Reply, Request, Routes } from '../http/server.ts'
+import { HttpError } from '../../http/error.ts'
+import { parseJson } from '../../http/body.ts'
+import type { Reply, Request, Routes } from '../../http/server.ts'
 import { metricsText } from './metrics.ts'
 import type { UnlockDesk } from './unlock.ts'
 

@@ -1,5 +1,5 @@
 import type { Command } from '../../protocol/requests.ts'
-import { HttpError } from '../http/error.ts'
+import { HttpError } from '../../http/error.ts'
 import { takeOrder } from './orders.ts'
 import type { Node } from './serve.ts'
 import type { Services } from './services.ts'

@@ -4,10 +4,10 @@ import { acknowledge, commitAccepted } from '../enroll/commit.ts'
 import { deskRoutes } from '../enroll/desk.ts'
 import type { Accepted } from '../enroll/judge.ts'
 import type { Session } from '../enroll/session.ts'
-import { closeHttp, serveHttp } from '../http/server.ts'
+import { closeHttp, serveHttp } from '../../http/server.ts'
 import { readDataState } from '../disk/blank.ts'
 import { reboot } from '../system/libc.ts'
-import { announce, log } from '../system/log.ts'
+import { announce, log, tolerate } from '../system/log.ts'
 import { known, type Machine } from './machine.ts'
 import { keepSession } from './session.ts'
 import { nodeVolume, nodeWorld } from './volume.ts'
@@ -39,6 +39,7 @@ async function refuseOwner(machine: Machine, closed: string, answering: () => Pr
   await serveHttp({
     address: '0.0.0.0',
     port,
+    report: tolerate('http'),
     routes: deskRoutes({ session: none, owner: undefined, closed, carryOut: none }),
   })
   machine.state.become('blank', `an operator: ${closed}`)
@@ -69,7 +70,12 @@ async function serveDesk(
     return { box: accepted.sealReply(Buffer.from(JSON.stringify(acknowledge(record)))) }
   }
   const routes = deskRoutes({ session, owner, closed: undefined, carryOut })
-  const server: Server = await serveHttp({ address: '0.0.0.0', port, routes })
+  const server: Server = await serveHttp({
+    address: '0.0.0.0',
+    port,
+    report: tolerate('http'),
+    routes,
+  })
   machine.state.become('blank', 'its owner')
   await answering()
   const record = await enrolled.promise

@@ -1,7 +1,7 @@
 import type { SignedText } from '../../protocol/fields.ts'
 import { type Order, type OrderAction, verifyOrder } from '../../protocol/order.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
-import { HttpError } from '../http/error.ts'
+import { HttpError } from '../../http/error.ts'
 import { describe, log } from '../system/log.ts'
 
 /** Whose record it is, and how its next version is kept. */

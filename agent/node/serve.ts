@@ -9,9 +9,9 @@ import type { Status } from '../../protocol/status.ts'
 import { bearerGuard, commandRoutes } from '../command/routes.ts'
 import type { UnlockDesk } from '../command/unlock.ts'
 import { acknowledge } from '../enroll/commit.ts'
-import { HttpError } from '../http/error.ts'
-import { serveHttp } from '../http/server.ts'
-import { addLogSink, describe, recentLines, uptimeS } from '../system/log.ts'
+import { HttpError } from '../../http/error.ts'
+import { serveHttp } from '../../http/server.ts'
+import { addLogSink, describe, recentLines, tolerate, uptimeS } from '../system/log.ts'
 import { confinementOf, rootProcesses } from '../system/processes.ts'
 import { identityProtection } from '../trust/identity.ts'
 import { carryOut } from './acts.ts'
@@ -36,6 +36,7 @@ export function serveCommands(node: Node): Promise<Server> {
   return serveHttp({
     address: node.record.wireguard.address,
     port,
+    report: tolerate('http'),
     guard: bearerGuard(token),
     routes: commandRoutes({
       token,

@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { http } from '../system/late.ts'
+import { http } from '../../http/late.ts'
 import { type Manifest, type ProbeKind, probePort } from './manifest.ts'
 
 /** Whether the service answers at its probe within probeS. Never throws. */

@@ -7,8 +7,3 @@
 export function ffi(): typeof import('node:ffi') {
   return process.getBuiltinModule('node:ffi')
 }
-
-/** node:http. */
-export function http(): typeof import('node:http') {
-  return process.getBuiltinModule('node:http')
-}

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { bearerGuard, commandRoutes, type NodeView } from '../../../agent/command/routes.ts'
-import { HttpError } from '../../../agent/http/error.ts'
-import { closeHttp, serveHttp } from '../../../agent/http/server.ts'
+import { HttpError } from '../../../http/error.ts'
+import { closeHttp, serveHttp } from '../../../http/server.ts'
 import { nodeStates, statusSchema } from '../../../protocol/status.ts'
 import { sampleStatus } from './sample-status.ts'
 
@@ -30,7 +30,13 @@ type Ask = { readonly authorization?: string | undefined; readonly body?: string
 
 async function nodeAt(t: Test, changes: Partial<NodeView> = {}) {
   const routes = commandRoutes({ ...fake, ...changes })
-  const server = await serveHttp({ address: '127.0.0.1', port: 0, routes, guard: bearerGuard(token) })
+  const server = await serveHttp({
+    address: '127.0.0.1',
+    port: 0,
+    routes,
+    guard: bearerGuard(token),
+    report: () => undefined,
+  })
   t.teardown(() => closeHttp(server))
   const { port } = server.address() as AddressInfo
   return async (method: string, path: string, how: Ask = {}) => {

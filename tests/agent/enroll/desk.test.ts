@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { type Desk, deskRoutes } from '../../../agent/enroll/desk.ts'
 import type { Accepted } from '../../../agent/enroll/judge.ts'
-import { closeHttp, serveHttp } from '../../../agent/http/server.ts'
+import { closeHttp, serveHttp } from '../../../http/server.ts'
 import { recentLines } from '../../../agent/system/log.ts'
 import { completionBytesMax } from '../../../protocol/completion.ts'
 import { helloPageSchema } from '../../../protocol/hello.ts'
@@ -35,7 +35,12 @@ async function deskAt(t: Test, changes: Partial<Desk> = {}) {
     pause: atOnce,
     ...changes,
   }
-  const server = await serveHttp({ address: '127.0.0.1', port: 0, routes: deskRoutes(desk) })
+  const server = await serveHttp({
+    address: '127.0.0.1',
+    port: 0,
+    routes: deskRoutes(desk),
+    report: () => undefined,
+  })
   t.teardown(() => closeHttp(server))
   const { port } = server.address() as AddressInfo
   return async ({ body, raw, accept = '*/*', from = '127.0.0.1' }: Ask = {}): Promise<Answer> => {

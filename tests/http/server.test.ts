@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import * as z from 'zod'
-import { HttpError } from '../../../agent/http/error.ts'
+import { HttpError } from '../../http/error.ts'
 import { ask, bodyBytesMax, dial, raw, received, routes, serving } from './serving.ts'
 
 const answers = [
@@ -140,6 +140,13 @@ t.test(
     t.match(await text(response), 'body too large')
   },
 )
+
+t.test('a fault is reported where it happened, and not to who asked', async t => {
+  const reported: unknown[] = []
+  const { port } = await serving(t, routes, { report: error => reported.push(error) })
+  t.notMatch((await ask(port, ['GET', '/broken'])).body, /secret/)
+  t.match(reported, [{ message: 'a path: /secret' }])
+})
 
 t.test('after a refusal the rest of a body is taken, so that the reply is not lost', async t => {
   const { port, server } = await serving(t, routes)

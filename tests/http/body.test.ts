@@ -1,6 +1,6 @@
 import t from 'tap'
 import * as z from 'zod'
-import { parseJson } from '../../../agent/http/body.ts'
+import { parseJson } from '../../http/body.ts'
 
 const shape = z.strictObject({ name: z.string().max(5), count: z.number().optional() })
 const unfit = [

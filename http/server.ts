@@ -1,8 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { http } from '../system/late.ts'
-import { describe, log } from '../system/log.ts'
 import { discardBody, readBody } from './body.ts'
 import { HttpError } from './error.ts'
+import { http } from './late.ts'
 
 export type Request = {
   readonly url: URL
@@ -37,6 +36,8 @@ export type Listener = {
   readonly routes: Routes
   /** Runs before each route; throws HttpError to refuse. */
   readonly guard?: (request: IncomingMessage, path: string) => void
+  /** Hears of what went wrong and is not for the caller to know. */
+  readonly report: (error: unknown) => void
 }
 
 const connectionsMax = 64
@@ -56,7 +57,9 @@ export async function serveHttp(listener: Listener): Promise<Server> {
       maxHeaderSize: 8192,
     },
     (request, response) => {
-      answer(listener, request, response).catch((error: unknown) => refuse(request, response, error))
+      answer(listener, request, response).catch((error: unknown) =>
+        refuse({ request, response, report: listener.report }, error),
+      )
     },
   )
   server.maxConnections = connectionsMax
@@ -68,10 +71,8 @@ export async function serveHttp(listener: Listener): Promise<Server> {
     server.once('error', reject)
     server.listen(listener.port, listener.address, resolve)
   })
-  // accept(2) passes on what went wrong in the network; unheard, it would end the agent.
-  server.removeAllListeners('error').on('error', error => {
-    log(`http: ${describe(error)}`)
-  })
+  // accept(2) passes on what went wrong in the network; unheard, it would end the process.
+  server.removeAllListeners('error').on('error', listener.report)
   return server
 }
 
@@ -149,26 +150,31 @@ function writeReply(response: ServerResponse, reply: Reply): string {
   return text
 }
 
+type Refused = Pick<Listener, 'report'> & {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
 /** Answers with an error; never throws, for nobody is left who could hear it. */
-async function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): Promise<void> {
+async function refuse({ request, response, report }: Refused, error: unknown): Promise<void> {
   try {
     if (response.headersSent) throw new Error('the reply broke off', { cause: error })
-    response.write(writeReply(response, errorReply(error)))
+    response.write(writeReply(response, errorReply(error, report)))
     await discardBody(request, discardBytesMax)
     response.end()
   } catch (cause) {
-    if (!request.destroyed) log(`http: ${describe(cause)}`)
+    if (!request.destroyed) report(cause)
     response.destroy()
   }
 }
 
-function errorReply(error: unknown): Reply {
+function errorReply(error: unknown, report: Listener['report']): Reply {
   if (error instanceof HttpError)
     return {
       status: error.status,
       body: { error: error.message, hint: error.hint },
       headers: error.headers,
     }
-  log(`http: ${describe(error)}`)
-  return { status: 500, body: { error: 'internal error', hint: 'the log of the agent says more' } }
+  report(error)
+  return { status: 500, body: { error: 'internal error', hint: 'the log says more' } }
 }

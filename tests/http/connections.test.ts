@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t from 'tap'
-import { closeHttp, serveHttp } from '../../../agent/http/server.ts'
-import { ask, dial, received, routes, type Serving, serving } from './serving.ts'
+import { closeHttp, serveHttp } from '../../http/server.ts'
+import { ask, dial, received, routes, type Serving, serving, unheard } from './serving.ts'
 
 t.test('headers that come slowly end the connection, as does one that says nothing', async t => {
   const { port, server } = await serving(t, routes)
@@ -71,8 +71,10 @@ t.test('an error of accept does not end the process', async t => {
 
 t.test('serveHttp() says when it cannot have its port', async t => {
   const { port } = await serving(t, routes)
-  await t.rejects(serveHttp({ address: '127.0.0.1', port, routes }), { code: 'EADDRINUSE' })
-  await t.rejects(serveHttp({ address: '192.0.2.1', port: 0, routes }), { code: 'EADDRNOTAVAIL' })
+  await t.rejects(serveHttp({ address: '127.0.0.1', port, routes, report: unheard }), { code: 'EADDRINUSE' })
+  await t.rejects(serveHttp({ address: '192.0.2.1', port: 0, routes, report: unheard }), {
+    code: 'EADDRNOTAVAIL',
+  })
 })
 
 t.test(

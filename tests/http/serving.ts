@@ -8,16 +8,19 @@ import {
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
-import { HttpError } from '../../../agent/http/error.ts'
-import { closeHttp, type Listener, type Routes, serveHttp } from '../../../agent/http/server.ts'
+import { HttpError } from '../../http/error.ts'
+import { closeHttp, type Listener, type Routes, serveHttp } from '../../http/server.ts'
 
 export type Serving = { readonly server: Server; readonly port: number }
 
-export async function serving(t: Test, routes: Routes, more: Pick<Listener, 'guard'> = {}): Promise<Serving> {
-  const server = await serveHttp({ address: '127.0.0.1', port: 0, routes, ...more })
+export async function serving(t: Test, routes: Routes, more: Partial<Listener> = {}): Promise<Serving> {
+  const server = await serveHttp({ address: '127.0.0.1', port: 0, routes, report: unheard, ...more })
   t.teardown(() => closeHttp(server))
   return { server, port: (server.address() as AddressInfo).port }
 }
+
+/** For servers whose faults nobody asks for. */
+export const unheard = () => undefined
 
 export type Answer = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string }
 
