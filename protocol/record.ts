@@ -15,6 +15,7 @@ import {
   wireguardKey,
 } from './fields.ts'
 import { helloSchema } from './hello.ts'
+import { openingsSchema } from './shares/opening.ts'
 import { addressSchema } from './wallet.ts'
 import { checkPeers, wireguardFields } from './wireguard.ts'
 
@@ -38,7 +39,7 @@ export const nodeRecordSchema = z.strictObject({
   identityPrivate: base64url({ length: 32 }),
   agentToken: tokenHex,
   luksUuid: uuid,
-  escrowNumber: counter,
+  openings: openingsSchema,
   enrolledAt: time,
   lastOrder: counter,
 })

@@ -10,6 +10,8 @@ import { faultPoint } from '../system/faults.ts'
 import { commitEnrollment } from '../unlock/commit.ts'
 import type { NodeVolume, World } from '../unlock/open.ts'
 
+const firstEscrow = 1
+
 /**
  * Makes the enrollment real: a new disk secret, escrowed to the owner, and the record in the LUKS2 header as the
  * one commit point. Returns the record; the data is mounted afterwards. Throws with nothing committed.
@@ -25,7 +27,7 @@ export async function commitAccepted(
       cluster: record.cluster,
       nodeId: record.nodeId,
       luksUuid: record.luksUuid,
-      number: record.escrowNumber,
+      number: firstEscrow,
       owner: record.owner,
     })
     const clusterSecret = fromBase64url(accepted.config.clusterSecret)
@@ -51,7 +53,8 @@ function newRecord(accepted: Accepted): NodeRecord {
     identityPrivate: toBase64url(session.keys.identity.privateKey),
     agentToken: randomBytes(32).toString('hex'),
     luksUuid: randomUUID(),
-    escrowNumber: 1,
+    // luksFormat makes keyslot 0.
+    openings: { current: { kind: 'escrow', keyslot: 0, number: firstEscrow } },
     enrolledAt: formatTime(new Date()),
     lastOrder: 0,
   }

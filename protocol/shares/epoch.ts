@@ -25,8 +25,6 @@ export const epochSchema = z
   .strictObject({
     ...epochIdSchema.shape,
     threshold: z.int().min(3).max(255),
-    /** Of the LUKS2 header, which its secret opens. */
-    keyslot: z.int().min(0).max(31),
     made: time,
     holders: z.array(holderSchema).max(guardiansMax).readonly(),
   })

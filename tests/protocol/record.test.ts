@@ -25,7 +25,7 @@ const record: NodeRecord = {
   identityPrivate: hexBytes(vectors.identityPrivate).toString('base64url'),
   agentToken: 'ab'.repeat(32),
   luksUuid: vectors.escrow.meta.luksUuid,
-  escrowNumber: 1,
+  openings: { current: { kind: 'escrow', keyslot: 0, number: 1 } },
   enrolledAt: '2026-11-21T08:02:00Z',
   lastOrder: 0,
 }
@@ -47,7 +47,7 @@ const changes: Readonly<Record<string, unknown>> = {
   identityPrivate: 'A'.repeat(43),
   agentToken: 'b'.repeat(64),
   luksUuid: '11234567-89ab-4cde-8f01-23456789abcd',
-  escrowNumber: 0,
+  openings: { current: { kind: 'escrow', keyslot: 1, number: 1 } },
   enrolledAt: '2026-11-21T08:02:01Z',
   lastOrder: 1,
 }

@@ -169,7 +169,7 @@ t.test('acknowledge() signs what the operator checks', async t => {
     identityPrivate: toBase64url(privateKey),
     agentToken: 'ab'.repeat(32),
     luksUuid: '01234567-89ab-4cde-8f01-23456789abcd',
-    escrowNumber: 1,
+    openings: { current: { kind: 'escrow', keyslot: 0, number: 1 } },
     enrolledAt: at(0),
     lastOrder: 0,
   }

@@ -42,7 +42,7 @@ export function sampleRecord(luksUuid: string): NodeRecord {
     identityPrivate: b64url(32),
     agentToken: randomBytes(32).toString('hex'),
     luksUuid,
-    escrowNumber: 1,
+    openings: { current: { kind: 'escrow', keyslot: 0, number: 1 } },
     enrolledAt: '2026-11-21T08:00:00Z',
     lastOrder: 0,
   }
