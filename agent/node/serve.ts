@@ -77,7 +77,8 @@ async function statusOf(node: Node): Promise<Status> {
     rootProcesses: (await rootProcesses()).slice(0, rootProcessesMax),
     lastOrder: record.lastOrder,
     ...auditState(node.services),
-    services: node.services === undefined ? {} : await serviceStates(node.services),
+    services:
+      node.services === undefined ? {} : await serviceStates(node.services, machine.dataOpen === true),
   }
 }
 
@@ -87,9 +88,15 @@ function auditState(services: Services | undefined): Pick<Status, 'audit' | 'den
   return { audit: services.audit.state(), ...(lost === 0 ? {} : { deniedLost: lost }) }
 }
 
-async function serviceStates({ supervisor, seccomp, denied }: Services): Promise<Status['services']> {
+/** While the disk is closed, of the early services: the others cannot run. */
+async function serviceStates(
+  { manifests, supervisor, seccomp, denied }: Services,
+  dataOpen: boolean,
+): Promise<Status['services']> {
   const ago = (ms: number) => formatTime(new Date(Date.now() - ms))
-  const states = Object.entries(supervisor.status()).map(async ([name, { forMs, lastProbe, ...rest }]) => {
+  const shown = new Set(manifests.filter(one => dataOpen || one.early).map(one => one.name))
+  const all = Object.entries(supervisor.status()).filter(([name]) => shown.has(name))
+  const states = all.map(async ([name, { forMs, lastProbe, ...rest }]) => {
     // It may have ended since.
     const confinement =
       rest.pid === undefined ? undefined : await confinementOf(rest.pid).catch(() => undefined)

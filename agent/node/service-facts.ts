@@ -47,6 +47,19 @@ export async function withServiceFacts<T>(
   }
 }
 
+/** What an early service is told: nothing that the disk hides, and of no other node. */
+export function withEarlyFacts<T>(
+  { nodeId, cluster, wireguard }: FactSources['record'],
+  use: (facts: ServiceFacts) => Promise<T>,
+): Promise<T> {
+  const none = new Uint8Array(0)
+  return use({
+    open: { nodeId, cluster, wireguardAddress: wireguard.address, libp2pId: '' },
+    sources: { peers: [], members: [], nameservers: [] },
+    secrets: { password: none, clusterKey: none, libp2pKey: none },
+  })
+}
+
 /** A node that asked itself would ask for ever. */
 function outside(nameservers: readonly string[], own: string): ListItem[] {
   return [...new Set(nameservers)]

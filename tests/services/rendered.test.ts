@@ -33,7 +33,13 @@ async function rendered(name: string, { peers, nameservers }: Situation) {
       file,
       fillSecret(text, values, facts.secrets).toString(),
     ])
-    const places = { root: '/r', dataDir, configFolder: '/c', dataDevice: { major: 253, minor: 1 } }
+    const places = {
+      root: '/r',
+      dataDir,
+      configFolder: '/c',
+      dataDevice: { major: 253, minor: 1 },
+      socketFolder: '/s',
+    }
     const { process } = sandboxConfig(manifest, places, values)
     return {
       files: Object.fromEntries(texts) as Record<string, string>,

@@ -6,6 +6,7 @@ import type { Node } from '../../../agent/node/serve.ts'
 import { formatTime } from '../../../protocol/fields.ts'
 import { composeOrder } from '../../../protocol/order.ts'
 import { addressOf, publicKeyOf, signText } from '../../../protocol/wallet.ts'
+import { manifest } from '../services/example.ts'
 import { sampleEnrollment } from '../unlock/node-samples.ts'
 
 const wallet = randomBytes(32)
@@ -22,7 +23,7 @@ function order(service: string) {
   return { text, signature: signText(text, wallet) }
 }
 
-/** A node with the service `one`; `did` is what was done to it. */
+/** A node with the service `one`, and an early one; `did` is what was done to it. */
 function setUp() {
   const did: string[] = []
   const note = (what: string) => (name: string, mode?: string) => {
@@ -30,8 +31,8 @@ function setUp() {
     return Promise.resolve()
   }
   const services = {
+    manifests: [manifest({ name: 'one' }), { ...manifest({ name: 'dawn' }), early: true }],
     supervisor: {
-      status: () => ({ one: {} }),
       restart: note('restart'),
       stop: note('stop'),
       start: note('start'),
@@ -39,7 +40,7 @@ function setUp() {
     seccomp: { set: note('seccomp') },
   } as unknown as NonNullable<Node['services']>
   const node: Node = {
-    machine: newMachine(),
+    machine: { ...newMachine(), dataOpen: true },
     record,
     services,
     keepRecord: async next => {
@@ -113,6 +114,17 @@ t.test('a node that stops starts nothing', async t => {
   for (const action of ['restart', 'start'] as const)
     await t.rejects(carryOut(node, { action, service: 'one' }), { name: 'HttpError', status: 409 })
   t.same(did, [])
+})
+
+t.test('while the disk is closed only what is early is commanded', async t => {
+  const { node, did } = setUp()
+  node.machine.dataOpen = false
+  for (const action of ['restart', 'start', 'stop'] as const) {
+    const refusal = { name: 'HttpError', status: 409, message: /waits for the disk/ }
+    await t.rejects(carryOut(node, { action, service: 'one' }), refusal)
+  }
+  await carryOut(node, { action: 'restart', service: 'dawn' })
+  t.same(did, ['restart dawn'])
 })
 
 t.test('before the services run there is nothing to command', async t => {

@@ -18,6 +18,14 @@ const refused = [
   ['too long', ' '.repeat(262_145), '262145 characters'],
   ['an array', '[]', 'the whole'],
   ['an unknown key', { privileged: true }, 'privileged'],
+  ['an early service with a secret in a file', { early: true, lists: {} }, 'files'],
+  ['an early service that lists nodes', { early: true, files: {} }, 'lists'],
+  [
+    'an early service with an id made of a secret',
+    { early: true, files: {}, lists: {}, command: ['/usr/bin/x', '${libp2pId}'] },
+    'early',
+  ],
+  ['a socket that the agent does not have', { sockets: ['disk'] }, 'sockets.0'],
   [
     'an unknown key inside',
     { limits: { memoryMib: 512, cpus: 2, pids: 256, files: 4096, swap: 1 } },
@@ -120,6 +128,7 @@ const wrongTogether: readonly (readonly [string, readonly Manifest[], RegExp])[]
   ['a port twice', [a, { ...b, ports: a.ports }], /port 1\/tcp is given twice, by 'a' and 'b'/],
   ['a service that is not there', [b], /requires 'a'/],
   ['a circle', [{ ...a, requires: ['c'] }, b, c], /a → c → b → a/],
+  ['an early service that requires another', [a, { ...b, early: true }], /'b' early: it requires 'a'/],
   ['a service that requires itself', [{ ...a, requires: ['a'] }], /a → a/],
 ]
 for (const [why, manifests, message] of wrongTogether)
