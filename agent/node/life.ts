@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs'
+import { peersOf } from '../../protocol/cluster/peers.ts'
 import type { Escrow } from '../../protocol/escrow.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import type { NodeState } from '../../protocol/status.ts'
@@ -119,7 +120,7 @@ async function openToPeers(node: Node): Promise<void> {
   const reading = begin(readManifests())
   const privateKey = Buffer.from(wireguard.privateKey, 'base64')
   try {
-    await bringUpWireguard({ ...wireguard, privateKey }, run)
+    await bringUpWireguard({ ...wireguard, peers: peersOf(node.record), privateKey }, run)
   } finally {
     privateKey.fill(0)
   }

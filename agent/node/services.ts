@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { peersOf } from '../../protocol/cluster/peers.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import type { SeccompMode } from '../../protocol/requests.ts'
 import { type Audit, type Denied, startAudit } from '../services/audit.ts'
@@ -109,7 +110,12 @@ function sandboxesOf(machine: Machine, { record, logs, modes, data }: SandboxesO
         : withClusterSecret(storeFolder(dataFolder), clusterSecret =>
             withServiceFacts(
               name,
-              { record: record(), clusterSecret, nameservers: nameservers(machine) },
+              {
+                record: record(),
+                peers: peersOf(record()),
+                clusterSecret,
+                nameservers: nameservers(machine),
+              },
               use,
             ),
           ),

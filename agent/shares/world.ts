@@ -1,6 +1,7 @@
 import type { NodeRecord } from '../../protocol/record.ts'
 import type { EpochId } from '../../protocol/shares/epoch.ts'
 import type { RefusalReason } from '../../protocol/shares/guardian.ts'
+import type { Keyslots } from '../unlock/keyslots.ts'
 
 /** What giving the disk secret to guardians, and taking it back, needs of the outside. */
 export type ShareWorld = {
@@ -14,14 +15,6 @@ export type ShareWorld = {
   readonly removeEscrow: () => Promise<void>
   readonly now: () => Date
   readonly log: (line: string) => void
-}
-
-/** The keyslots of the data partition's LUKS2 header. */
-export type Keyslots = {
-  /** Adds one that this secret opens, and has it opened once. Returns its number. */
-  readonly add: (secret: Buffer) => Promise<number>
-  readonly kill: (keyslot: number) => Promise<void>
-  readonly list: () => Promise<readonly number[]>
 }
 
 /** The guardians of other nodes, by node id. Every call ends within seconds, one way or the other. */

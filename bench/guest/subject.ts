@@ -63,7 +63,7 @@ export async function subjectOf(manifest: Manifest, reaper: Reaper): Promise<Sub
     },
     withFacts: ({ name }, use) =>
       withClusterSecret(storeFolder(dataFolder), clusterSecret =>
-        withServiceFacts(name, { record, clusterSecret, nameservers: [] }, use),
+        withServiceFacts(name, { record, peers: [], clusterSecret, nameservers: [] }, use),
       ),
   })
   const bundle = join(runFolder, 'bundles', manifest.name)
