@@ -16,13 +16,13 @@ import { confinementOf, rootProcesses } from '../system/processes.ts'
 import { identityProtection } from '../trust/identity.ts'
 import { carryOut } from './acts.ts'
 import { known, type Machine } from './machine.ts'
-import type { OrderTaker } from './orders.ts'
+import type { RecordKeeper } from './records.ts'
 import type { Services } from './services.ts'
 
 const port = 9998
 
 /** An enrolled node as its command server sees it: parts appear as the boot goes on. */
-export type Node = OrderTaker & {
+export type Node = RecordKeeper & {
   readonly machine: Machine
   unlock?: UnlockDesk | undefined
   services?: Services
