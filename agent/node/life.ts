@@ -1,9 +1,9 @@
 import { mkdirSync } from 'node:fs'
-import { peersOf } from '../../protocol/cluster/peers.ts'
 import type { Escrow } from '../../protocol/escrow.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import type { NodeState } from '../../protocol/status.ts'
 import { rearm, withEsp } from '../boot/esp.ts'
+import { clusterView } from '../cluster/view.ts'
 import { unlockDesk } from '../command/unlock.ts'
 import { applyFirewall } from '../network/firewall.ts'
 import { bringUpWireguard } from '../network/wireguard.ts'
@@ -78,7 +78,13 @@ function refuse(machine: Machine, cause: unknown): void {
 function newNode(machine: Machine, record: NodeRecord): Node {
   const keepRecord = async (next: NodeRecord) =>
     (await updateRecord(nodeWorld(), nodeVolume(known(machine, 'disk')), next)).record
-  const node: Node = { machine, record, keepRecord, stop: how => void stopMachine(machine, how) }
+  const node: Node = {
+    machine,
+    record,
+    view: clusterView(record),
+    keepRecord,
+    stop: how => void stopMachine(machine, how),
+  }
   machine.node = node
   return node
 }
@@ -120,7 +126,7 @@ async function openToPeers(node: Node): Promise<void> {
   const reading = begin(readManifests())
   const privateKey = Buffer.from(wireguard.privateKey, 'base64')
   try {
-    await bringUpWireguard({ ...wireguard, peers: peersOf(node.record), privateKey }, run)
+    await bringUpWireguard({ ...wireguard, peers: node.view.peers(), privateKey }, run)
   } finally {
     privateKey.fill(0)
   }
@@ -130,6 +136,7 @@ async function openToPeers(node: Node): Promise<void> {
   node.services = prepareServices(node.machine, {
     manifests,
     record: () => node.record,
+    peers: node.view.peers,
     onChange: () => {
       judgeServices(node)
     },

@@ -7,6 +7,7 @@ import { acknowledgementContext, type AcknowledgementRequest } from '../../proto
 import { sealTo } from '../../protocol/seal.ts'
 import type { Status } from '../../protocol/status.ts'
 import { bearerGuard, commandRoutes } from '../command/routes.ts'
+import type { ClusterView } from '../cluster/view.ts'
 import type { UnlockDesk } from '../command/unlock.ts'
 import { acknowledge } from '../enroll/commit.ts'
 import { HttpError } from '../../http/error.ts'
@@ -24,6 +25,8 @@ const port = 9998
 /** An enrolled node as its command server sees it: parts appear as the boot goes on. */
 export type Node = RecordKeeper & {
   readonly machine: Machine
+  /** Of its cluster, as it is known now. */
+  readonly view: ClusterView
   unlock?: UnlockDesk | undefined
   services?: Services
   /** Stops everything in order and ends the machine. */

@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { peersOf } from '../../protocol/cluster/peers.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import type { SeccompMode } from '../../protocol/requests.ts'
+import type { Peer } from '../../protocol/wireguard.ts'
 import { type Audit, type Denied, startAudit } from '../services/audit.ts'
 import { bindRoot, type Crun, crun } from '../services/crun.ts'
 import { type FirstStarts, firstStarts } from '../services/first-start.ts'
@@ -48,6 +48,8 @@ const earlyLog = { bytesMax: 128 * 1024, files: 2 }
 export type ServicesOf = {
   readonly manifests: readonly Manifest[]
   readonly record: () => NodeRecord
+  /** WireGuard's, as they are at a start. */
+  readonly peers: () => readonly Peer[]
   /** Called whenever one changes its state. */
   readonly onChange: () => void
 }
@@ -97,7 +99,7 @@ type SandboxesOf = ServicesOf & {
   readonly data: FirstStarts
 }
 
-function sandboxesOf(machine: Machine, { record, logs, modes, data }: SandboxesOf): Crun {
+function sandboxesOf(machine: Machine, { record, peers, logs, modes, data }: SandboxesOf): Crun {
   const device = nodeWorld().mapperPath(nodeVolume(known(machine, 'disk')).name)
   return crun({
     run,
@@ -112,7 +114,7 @@ function sandboxesOf(machine: Machine, { record, logs, modes, data }: SandboxesO
               name,
               {
                 record: record(),
-                peers: peersOf(record()),
+                peers: peers(),
                 clusterSecret,
                 nameservers: nameservers(machine),
               },

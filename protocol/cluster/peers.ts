@@ -1,21 +1,21 @@
 import type { NodeRecord } from '../record.ts'
 import { inNetwork, type Peer } from '../wireguard.ts'
-import { type Membership, present, restore } from './membership.ts'
+import type { EndpointRecord } from './endpoint.ts'
+import { type Membership, present } from './membership.ts'
 
-/** The cluster as a node's record has it. */
-export function membershipOf({ cluster, membership, authority }: ClusterOf): Membership {
-  return restore(membership, { cluster, authority })
+export type PeersOf = Pick<NodeRecord, 'nodeId' | 'wireguard'> & {
+  readonly membership: Membership
+  readonly endpoints: readonly EndpointRecord[]
 }
 
 /**
  * WireGuard's peers of a node: its operators', whom the owner named when it was enrolled, and all other members. A
  * member whose address is an operator's or outside the network gets none.
  */
-export function peersOf(record: ClusterOf): readonly Peer[] {
-  const { nodeId, wireguard, endpoints } = record
+export function peersOf({ nodeId, wireguard, membership, endpoints }: PeersOf): readonly Peer[] {
   const taken = new Set([wireguard.address, ...wireguard.peers.map(peer => peer.address)])
   const last = new Map(endpoints.map(one => [one.node, one.endpoint]))
-  const members = present(membershipOf(record)).filter(
+  const members = present(membership).filter(
     member => member.nodeId !== nodeId && !taken.has(member.address) && inNetwork(member.address, wireguard),
   )
   const nodes = members.map(({ nodeId: id, address, hello }) => {
@@ -25,8 +25,3 @@ export function peersOf(record: ClusterOf): readonly Peer[] {
   })
   return [...wireguard.peers, ...nodes]
 }
-
-type ClusterOf = Pick<
-  NodeRecord,
-  'nodeId' | 'cluster' | 'authority' | 'membership' | 'endpoints' | 'wireguard'
->

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { carryOut } from '../../../agent/node/acts.ts'
+import { clusterView } from '../../../agent/cluster/view.ts'
 import { newMachine } from '../../../agent/node/machine.ts'
 import type { Node } from '../../../agent/node/serve.ts'
 import { formatTime } from '../../../protocol/fields.ts'
@@ -42,6 +43,7 @@ function setUp() {
   const node: Node = {
     machine: { ...newMachine(), dataOpen: true },
     record,
+    view: clusterView(record),
     services,
     keepRecord: async next => {
       did.push(`store ${next.lastOrder}`)
