@@ -55,6 +55,19 @@ export function parseEpochName(text: string): EpochId {
   return parsed.data
 }
 
+/** Several epochs as one text, with commas between; empty for none. */
+export function epochNames(epochs: readonly EpochId[]): string {
+  return epochs.map(epochName).join(',')
+}
+
+/** Reads what `epochNames` writes of as many epochs as a guardian holds of a node, each once. Throws SyntaxError. */
+export function parseEpochNames(text: string): readonly EpochId[] {
+  const names = text === '' ? [] : text.split(',')
+  if (names.length > epochsHeldMax || new Set(names).size !== names.length)
+    throw new SyntaxError(`Cannot read epochs: need at most ${epochsHeldMax}, each once`)
+  return names.map(parseEpochName)
+}
+
 export function isSameEpoch(a: EpochId, b: EpochId): boolean {
   return a.number === b.number && a.id === b.id
 }

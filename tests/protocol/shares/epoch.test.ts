@@ -1,5 +1,11 @@
 import t from 'tap'
-import { epochName, newEpochId, parseEpochName } from '../../../protocol/shares/epoch.ts'
+import {
+  epochName,
+  epochNames,
+  newEpochId,
+  parseEpochName,
+  parseEpochNames,
+} from '../../../protocol/shares/epoch.ts'
 
 const id = '0123456789abcdef0123456789abcdef'
 
@@ -27,4 +33,24 @@ const refused = [
 for (const [why, text] of refused)
   t.test(`parseEpochName() refuses: ${why}`, async t => {
     t.throws(() => parseEpochName(text), { name: 'SyntaxError', message: /Cannot read epoch/ })
+  })
+
+const [one, other] = [newEpochId(1), newEpochId(2)]
+
+for (const epochs of [[], [one], [other, one]])
+  t.test(`parseEpochNames() reads what epochNames() writes of ${epochs.length}`, async t => {
+    t.same(parseEpochNames(epochNames(epochs)), epochs)
+  })
+
+const unlisted = [
+  ['three', epochNames([one, other, newEpochId(3)])],
+  ['one twice', epochNames([one, one])],
+  ['a comma', ','],
+  ['a comma behind one', `${epochName(one)},`],
+  ['a space', `${epochName(one)}, ${epochName(other)}`],
+] as const
+
+for (const [why, text] of unlisted)
+  t.test(`parseEpochNames() refuses: ${why}`, async t => {
+    t.throws(() => parseEpochNames(text), { name: 'SyntaxError' })
   })
