@@ -34,8 +34,11 @@ export async function discardBody(request: IncomingMessage, bytesMax: number): P
 
 const shownCharactersMax = 300
 
-/** A JSON body as a schema wants it. Refuses with 400, naming the first thing that is wrong, never its value. */
-export function parseJson<T>(body: Buffer, schema: ZodType<T>): T {
+/**
+ * A JSON body as a schema wants it. Refuses with 400, naming the first thing that is wrong, never its value; the hint
+ * says where the format is described.
+ */
+export function parseJson<T>(body: Buffer, schema: ZodType<T>, hint = 'see docs/enrollment.md'): T {
   let value: unknown
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
@@ -46,5 +49,5 @@ export function parseJson<T>(body: Buffer, schema: ZodType<T>): T {
   if (result.success) return result.data
   const issue = result.error.issues[0]
   const what = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`.slice(0, shownCharactersMax)
-  throw new HttpError(400, `the body does not fit: ${what}`, 'see docs/enrollment.md')
+  throw new HttpError(400, `the body does not fit: ${what}`, hint)
 }

@@ -12,12 +12,14 @@ export type Request = {
   readonly from: string
 }
 
-/** What a handler answers: JSON for an object, else text; `type` says otherwise. */
+/** What a handler answers: bytes for a Buffer, JSON for another object, else text; `type` says otherwise. */
 export type Reply = {
   readonly status?: number
   readonly type?: string
-  readonly body: string | object
+  readonly body: string | object | Buffer
   readonly headers?: Readonly<Record<string, string>>
+  /** Called when the reply is out, or its connection gone: the body may be wiped then. */
+  readonly sent?: () => void
 }
 
 export type Route = {
@@ -30,9 +32,10 @@ export type Route = {
 /** Routes by `METHOD /path`. */
 export type Routes = Readonly<Record<string, Route>>
 
-export type Listener = {
-  readonly address: string
-  readonly port: number
+/** A TCP port of an address, or the path of a Unix socket that is not there yet. */
+export type Place = { readonly address: string; readonly port: number } | { readonly path: string }
+
+export type Listener = Place & {
   readonly routes: Routes
   /** Runs before each route; throws HttpError to refuse. */
   readonly guard?: (request: IncomingMessage, path: string) => void
@@ -41,7 +44,7 @@ export type Listener = {
 }
 
 const connectionsMax = 64
-/** So that one address cannot hold them all. */
+/** So that one address cannot hold them all; who calls a Unix socket has none, and counts as one. */
 const connectionsPerAddressMax = 32
 const headersMs = 5000
 const requestMs = 10_000
@@ -69,7 +72,8 @@ export async function serveHttp(listener: Listener): Promise<Server> {
   limitAddresses(server)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(listener.port, listener.address, resolve)
+    if ('path' in listener) server.listen(listener.path, resolve)
+    else server.listen(listener.port, listener.address, resolve)
   })
   // accept(2) passes on what went wrong in the network; unheard, it would end the process.
   server.removeAllListeners('error').on('error', listener.report)
@@ -133,21 +137,29 @@ function findRoute(routes: Routes, method: string, path: string): Route {
 
 function send(response: ServerResponse, reply: Reply): void {
   response.end(writeReply(response, reply))
+  // Who has gone before their reply was there closes nothing any more.
+  if (response.closed) reply.sent?.()
+  else if (reply.sent !== undefined) response.once('close', reply.sent)
 }
 
 /** Writes the head of a reply and returns its body. */
-function writeReply(response: ServerResponse, reply: Reply): string {
-  const text = typeof reply.body === 'string' ? reply.body : `${JSON.stringify(reply.body)}\n`
-  const fallback = typeof reply.body === 'string' ? 'text/plain; charset=utf-8' : 'application/json'
+function writeReply(response: ServerResponse, reply: Reply): string | Buffer {
+  const { content, type } = contentOf(reply.body)
   response.writeHead(reply.status ?? 200, {
-    'content-type': reply.type ?? fallback,
-    'content-length': Buffer.byteLength(text),
+    'content-type': reply.type ?? type,
+    'content-length': Buffer.byteLength(content),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     connection: 'close',
     ...reply.headers,
   })
-  return text
+  return content
+}
+
+function contentOf(body: Reply['body']): { readonly content: string | Buffer; readonly type: string } {
+  if (typeof body === 'string') return { content: body, type: 'text/plain; charset=utf-8' }
+  if (Buffer.isBuffer(body)) return { content: body, type: 'application/octet-stream' }
+  return { content: `${JSON.stringify(body)}\n`, type: 'application/json' }
 }
 
 type Refused = Pick<Listener, 'report'> & {

@@ -15,6 +15,8 @@ const fileBytesMax = 65_536
 
 /** What the agent keeps for itself; a service that named one would wait for ever, or listen in its place. */
 const agentPorts = [...Object.values(agentOnlyPorts), 9999, 51_820]
+/** The one service that answers on such a port: its agent calls those of other nodes. */
+const guardian = { name: 'guardian', port: agentOnlyPorts.guardian } as const
 /** From here on the kernel gives ports to whoever calls out: such a port can be another's without a fault of its own. */
 const firstCallerPort = 32_768
 
@@ -176,13 +178,15 @@ export function startOrder(manifests: readonly Manifest[]): Manifest[] {
 }
 
 type PortsAndProbe = {
+  readonly name: string
   readonly ports: readonly { readonly port: number; readonly protocol: string }[]
   readonly readiness: z.infer<typeof probe>
   readonly health?: z.infer<typeof probe> | undefined
 }
 
 function checkPorts(manifest: PortsAndProbe, context: z.RefinementCtx): void {
-  const taken = manifest.ports.findIndex(p => agentPorts.includes(p.port))
+  const isOwn = (port: number) => manifest.name === guardian.name && port === guardian.port
+  const taken = manifest.ports.findIndex(p => agentPorts.includes(p.port) && !isOwn(p.port))
   if (taken >= 0)
     context.addIssue({ code: 'custom', path: ['ports', taken], message: "the port is the agent's" })
   const high = manifest.ports.findIndex(p => p.port >= firstCallerPort)

@@ -11,6 +11,9 @@ export const epochIdSchema = z.strictObject({
 })
 export type EpochId = z.infer<typeof epochIdSchema>
 
+/** So many shares of a node a guardian holds: that of the newest epoch, and that of the one before. */
+export const epochsHeldMax = 2
+
 /** What a node keeps of a share that it gave away: enough to know it again, nothing of what it is. */
 const holderSchema = z.strictObject({
   node: nodeId,
@@ -40,6 +43,27 @@ export function newEpochId(number: number): EpochId {
 /** How an epoch is written in a path, a log line and a context: `<number>-<id>`. */
 export function epochName({ number, id }: EpochId): string {
   return `${number}-${id}`
+}
+
+/** Reads what `epochName` writes. Throws SyntaxError for any other spelling. */
+export function parseEpochName(text: string): EpochId {
+  const [, number, id] = /^([1-9]\d{0,15})-([0-9a-f]{32})$/.exec(text) ?? []
+  const parsed = epochIdSchema.safeParse({ number: Number(number), id })
+  if (!parsed.success) throw new SyntaxError('Cannot read epoch: need <number>-<32 lower-case hex digits>')
+  return parsed.data
+}
+
+/** Several epochs as one text, with commas between; empty for none. */
+export function epochNames(epochs: readonly EpochId[]): string {
+  return epochs.map(epochName).join(',')
+}
+
+/** Reads what `epochNames` writes of as many epochs as a guardian holds of a node, each once. Throws SyntaxError. */
+export function parseEpochNames(text: string): readonly EpochId[] {
+  const names = text === '' ? [] : text.split(',')
+  if (names.length > epochsHeldMax || new Set(names).size !== names.length)
+    throw new SyntaxError(`Cannot read epochs: need at most ${epochsHeldMax}, each once`)
+  return names.map(parseEpochName)
 }
 
 export function isSameEpoch(a: EpochId, b: EpochId): boolean {

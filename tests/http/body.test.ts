@@ -40,3 +40,8 @@ t.test('parseJson() quotes no long names', async t => {
 t.test('parseJson() returns what the schema says', async t => {
   t.same(parseJson(Buffer.from('{"name":"é"}'), shape), { name: 'é' })
 })
+
+for (const [hint, ...given] of [['see docs/enrollment.md'], ['see elsewhere', 'see elsewhere']] as const)
+  t.test(`parseJson() hints: ${hint}, told ${given.length} hints`, async t => {
+    t.throws(() => parseJson(Buffer.from('[]'), shape, ...given), { message: /does not fit/, hint })
+  })

@@ -5,7 +5,10 @@ import {
   type IncomingMessage,
   type Server,
 } from 'node:http'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
 import { HttpError } from '../../http/error.ts'
@@ -17,6 +20,13 @@ export async function serving(t: Test, routes: Routes, more: Partial<Listener> =
   const server = await serveHttp({ address: '127.0.0.1', port: 0, routes, report: unheard, ...more })
   t.teardown(() => closeHttp(server))
   return { server, port: (server.address() as AddressInfo).port }
+}
+
+/** A path for a Unix socket: the kernel takes 107 bytes of one, and a test's own folder may have a longer name. */
+export async function socketPath(t: Test): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'orama-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  return join(folder, 'socket')
 }
 
 /** For servers whose faults nobody asks for. */

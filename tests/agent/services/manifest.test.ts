@@ -111,6 +111,17 @@ for (const [why, change, path] of refused)
     }
   })
 
+t.test("the guardian has its own port, and no other of the agent's", async t => {
+  const text = readFileSync(join(services, 'guardian/service.json'), 'utf8')
+  t.same(
+    parseManifest(text, 'x/service.json').ports.map(p => p.port),
+    [10_106],
+  )
+  t.throws(() => parseManifest(text.replaceAll('10106', '9998'), 'x/service.json'), {
+    message: /ports\.0: the port is the agent's/,
+  })
+})
+
 const a = manifest({ name: 'a', uid: 1001, port: 1 })
 const b = manifest({ name: 'b', uid: 1002, port: 2, requires: ['a'] })
 const c = manifest({ name: 'c', uid: 1003, port: 3, requires: ['b', 'a'] })
