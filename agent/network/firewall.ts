@@ -31,8 +31,10 @@ export type FirewallService = {
   readonly egress: readonly ('wireguard' | 'dns')[]
 }
 
-/** Agent, update chunks, guardian: on this node they are called by UID 0 alone. */
-export const agentOnlyPorts = { chunks: 9997, agent: 9998, guardian: 10106 } as const
+/** Agent and update chunks: on this node they are called by UID 0 alone. */
+export const agentOnlyPorts = { chunks: 9997, agent: 9998 } as const
+/** Of the one service that agents call on other nodes; no service of this one may, it has its own socket. */
+export const guardianPort = 10_106
 const enrollmentPort = 9999
 
 /**
