@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises'
 import t from 'tap'
 import { applyFirewall, firewallRules, type FirewallState } from '../../../agent/network/firewall.ts'
 
@@ -188,11 +189,19 @@ t.test(
   },
 )
 
-t.test('applyFirewall() hands the rules to nft by standard input', async t => {
-  const calls: unknown[] = []
-  await applyFirewall(blank, async (program, args, options) => {
-    calls.push([program, args, options?.input])
+t.test('applyFirewall() hands the rules to nft in a file, which goes, also when nft refuses it', async t => {
+  const folder = t.testdir()
+  const seen: unknown[] = []
+  const nft = async (program: string, args: readonly string[]) => {
+    seen.push([program, args[0], await readFile(args[1] ?? '', 'utf8')])
+    if (seen.length === 2) throw new Error('no such rule')
     return ''
-  })
-  t.same(calls, [['nft', ['-f', '-'], firewallRules(blank)]])
+  }
+  await applyFirewall(blank, nft, folder)
+  await t.rejects(applyFirewall(enrolled, nft, folder), { message: 'no such rule' })
+  t.same(seen, [
+    ['nft', '-f', firewallRules(blank)],
+    ['nft', '-f', firewallRules(enrolled)],
+  ])
+  t.same(await readdir(folder), [])
 })
