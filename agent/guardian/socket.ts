@@ -1,8 +1,10 @@
 import { chmod, chown } from 'node:fs/promises'
 import type { Server } from 'node:http'
+import { parseJson } from '../../http/body.ts'
 import { HttpError } from '../../http/error.ts'
 import { readQuery } from '../../http/query.ts'
 import { closeHttp, type Reply, type Request, type Routes, serveHttp } from '../../http/server.ts'
+import { type News, newsBytesMax, newsSchema } from '../../protocol/cluster/news.ts'
 import { counter, nodeId } from '../../protocol/fields.ts'
 import { parseEpochName, parseEpochNames } from '../../protocol/shares/epoch.ts'
 import { shareBytes } from '../../protocol/shares/split.ts'
@@ -13,6 +15,8 @@ export type GuardianSide = {
   readonly store: ShareStore
   /** Who is a member now, and which node this is. */
   readonly members: () => MemberList
+  /** Takes news of the cluster that a node has sent; returns this node's own. */
+  readonly exchange: (news: News, node: string) => Promise<News>
 }
 
 export type SocketPlace = {
@@ -37,7 +41,7 @@ export async function serveGuardian(side: GuardianSide, { path, uid, report }: S
 }
 
 /** The routes of the socket: docs/guardian.md has them as a table. */
-export function socketRoutes({ store, members }: GuardianSide): Routes {
+export function socketRoutes({ store, members, exchange }: GuardianSide): Routes {
   return {
     'GET /members': {
       handle: ({ url }) => {
@@ -57,6 +61,13 @@ export function socketRoutes({ store, members }: GuardianSide): Routes {
       handle: ({ url }) => {
         const { node, keep } = readQuery(url, { node: readNode, keep: parseEpochNames })
         return changed(store, node, () => store.keep(node, keep))
+      },
+    },
+    'POST /news': {
+      bodyBytesMax: newsBytesMax,
+      handle: async ({ url, body }) => {
+        const { node } = readQuery(url, { node: readNode })
+        return { body: await exchange(parseJson(body, newsSchema), node) }
       },
     },
     'PUT /release': {
