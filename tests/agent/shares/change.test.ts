@@ -5,7 +5,7 @@ import { type Epoch, epochName } from '../../../protocol/shares/epoch.ts'
 import { combineShares } from '../../../protocol/shares/split.ts'
 import { type Bench, leftOver, newBench } from './bench.ts'
 import { type Guardian, guardianOn } from './fake-guardian.ts'
-import { copyOf, type Disk, type Outside, processOn, unlock } from './fake-world.ts'
+import { copyOf, type Disk, type Outside, PowerCut, processOn, unlock } from './fake-world.ts'
 
 const counts = [5, 6, 10] as const
 const starts = (['escrow', 'shares'] as const).flatMap(from => counts.map(count => ({ from, count })))
@@ -185,6 +185,33 @@ t.test('an escrow goes when the record names shares alone, and its keyslot with 
   t.equal(bench.disk.escrow, undefined)
   t.same([...bench.disk.keyslots.keys()], [1])
 })
+
+const spared = [
+  ['the next way, and only it opens the disk', 1, 'next'],
+  ['the present way, and only it opens the disk', 2, 'current'],
+] as const
+
+for (const [what, lost, stays] of spared)
+  t.test(`settle() after a power cut with both ways named keeps ${what}`, async t => {
+    const bench = await newBench(5, 'shares')
+    const border: Outside['border'] = (when, call) => {
+      if (when === 'after' && call === 'change') throw new PowerCut()
+    }
+    await t.rejects(shareAnew(bench.start({ border }), bench.plan))
+    const named = bench.disk.record.openings[stays]
+    for (const store of bench.stores.values())
+      for (const [owner, held] of store)
+        store.set(
+          owner,
+          held.filter(one => one.epoch.number !== lost),
+        )
+    const way = await unlock(bench.disk, bench.start())
+    t.equal(way, named)
+    if (way !== undefined) await settle(bench.start(), way)
+    t.same(bench.disk.record.openings, { current: named })
+    t.same(await unlock(bench.disk, bench.start()), named)
+    t.same(leftOver(bench.disk), [])
+  })
 
 t.test('settle() keeps an escrow that is named, and kills a keyslot that is not', async t => {
   const { disk, start } = await newBench(5, 'escrow')
