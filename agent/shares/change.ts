@@ -150,7 +150,7 @@ async function tidy({ record, keyslots, removeEscrow }: ShareWorld): Promise<voi
 
 /**
  * Has guardians erase what this node no longer names. Who is away keeps it until a later call: also a share of an old
- * epoch opens an old copy of the disk. Never throws.
+ * epoch opens an old copy of the disk. Never throws. Not while `shareAnew` runs: its shares are named by no way at first.
  */
 export async function sweep(
   { record, guardians, log }: ShareWorld,
