@@ -42,7 +42,7 @@ export type Cluster = {
 type Boot = Parameters<Place['boot']>[0]
 const minuteMs = 60_000
 
-/** Boots `count` machines side by side, enrolls the first as genesis and lets the others join, one after the other. */
+/** Boots `count` machines one after the other; the first is enrolled as genesis, each of the others joins. */
 export async function makeCluster(
   t: Test,
   of: { readonly image: string; readonly count: number; readonly boot?: Boot },
@@ -51,25 +51,29 @@ export async function makeCluster(
   const network = await startNetwork({ folder })
   t.teardown(async () => network[Symbol.asyncDispose]())
   const nodes: ClusterNode[] = []
+  const cluster = { folder, network, nodes }
   for (let at = 1; at <= of.count; at++) {
     const name = `node-${at}`
     const place = await makePlace(t, { folder, network, image: of.image, name })
     const machine = await place.boot(of.boot)
-    nodes.push({ name, place, address: `10.0.0.${at}`, machine, nodeId: '', token: '' })
-  }
-  const cluster = { folder, network, nodes }
-  const [genesis, ...others] = nodes
-  if (genesis === undefined) throw new RangeError('Cannot make a cluster of no nodes')
-  const site = siteOf(cluster, genesis)
-  await enroll(site, genesis.machine)
-  const { nodeId, enrolled } = await nodeFile(site)
-  Object.assign(genesis, { nodeId, token: enrolled?.agentToken ?? '' })
-  for (const node of others) {
-    const known = await exchange(cluster, noNews)
-    const member = await join(siteOf(cluster, node), node, known)
-    await exchange(cluster, { ...noNews, membership: { members: [member], departures: [] } })
+    const node = { name, place, address: `10.0.0.${at}`, machine, nodeId: '', token: '' }
+    nodes.push(node)
+    await (at === 1 ? enrollGenesis : enrollNext)(cluster, node)
   }
   return cluster
+}
+
+async function enrollGenesis(cluster: Cluster, node: ClusterNode): Promise<void> {
+  const site = siteOf(cluster, node)
+  await enroll(site, node.machine)
+  const { nodeId, enrolled } = await nodeFile(site)
+  Object.assign(node, { nodeId, token: enrolled?.agentToken ?? '' })
+}
+
+async function enrollNext(cluster: Cluster, node: ClusterNode): Promise<void> {
+  const known = await exchange(cluster, noNews)
+  const member = await join(siteOf(cluster, node), node, known)
+  await exchange(cluster, { ...noNews, membership: { members: [member], departures: [] } })
 }
 
 function siteOf({ folder, network }: Cluster, { place }: ClusterNode): Site {
@@ -94,7 +98,7 @@ async function join(site: Site, node: ClusterNode, known: News): Promise<MemberR
   const owner = randomBytes(32)
   const token = randomBytes(32)
   const gateway = newKeyPair('x25519')
-  const shown = await readConsole(node.machine)
+  const shown = await readConsole(node.machine, 'boot', 5 * minuteMs)
   const { hello } = helloPageSchema.parse((await ask(site, {})).body)
   const now = Date.now()
   const [issued, expires] = [formatTime(new Date(now)), formatTime(new Date(now + 15 * minuteMs))]

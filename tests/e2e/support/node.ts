@@ -107,10 +107,14 @@ export type Shown = { readonly code: string; readonly claim: string }
  * Waits until the node is in enrollment mode and reads code and claim word: the first of this boot, or behind a
  * position of the transcript.
  */
-export async function readConsole({ console }: Machine, since: number | 'boot' = 'boot'): Promise<Shown> {
-  await console.waitFor('STATE blank\n', bootMs)
-  const code = await console.waitFor(/^ENROLLMENT CODE: (\w+)$/m, bootMs, { since })
-  const claim = await console.waitFor(/^CLAIM WORD: (\w+)$/m, bootMs, { since: code.end })
+export async function readConsole(
+  { console }: Machine,
+  since: number | 'boot' = 'boot',
+  deadlineMs = bootMs,
+): Promise<Shown> {
+  await console.waitFor('STATE blank\n', deadlineMs)
+  const code = await console.waitFor(/^ENROLLMENT CODE: (\w+)$/m, deadlineMs, { since })
+  const claim = await console.waitFor(/^CLAIM WORD: (\w+)$/m, deadlineMs, { since: code.end })
   return { code: code.groups[0] ?? '', claim: claim.groups[0] ?? '' }
 }
 
