@@ -40,7 +40,7 @@ async function welcome(machine: Machine): Promise<Node> {
   const node = newNode(machine, await waitForOwner(machine, () => rearmEntry(machine)))
   await openToPeers(node)
   await serveCommands(node)
-  await startCare(node, node.record.openings.current)
+  startCare(node, node.record.openings.current)
   return node
 }
 

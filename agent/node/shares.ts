@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Opening } from '../../protocol/shares/opening.ts'
 import { careForShares } from '../shares/care.ts'
-import { settle } from '../shares/change.ts'
 import { type GuardianClient, guardianClient } from '../shares/guardian-client.ts'
 import type { ShareWorld } from '../shares/world.ts'
 import { hurried } from '../system/faults.ts'
@@ -41,11 +40,10 @@ export function guardiansOf(node: Node): GuardianClient {
  * After an unlock: what was cut off of a change is ended, and from then on this node's guardians know that it lives,
  * and its secret lies with the right ones.
  */
-export async function startCare(node: Node, opened: Pick<Opening, 'keyslot'>): Promise<void> {
+export function startCare(node: Node, opened: Pick<Opening, 'keyslot'>): void {
   const { machine, view } = node
   const guardians = guardiansOf(node)
   const world = shareWorld(node, guardians)
-  await settle(world, opened).catch(tolerate('shares'))
   const care = careForShares({
     world,
     guardians,
@@ -53,6 +51,7 @@ export async function startCare(node: Node, opened: Pick<Opening, 'keyslot'>): P
     nowMs: bootTimeMs,
     random: Math.random,
     gatherMs: hurried(gatherMs, 'shares'),
+    opened,
   })
   node.care = {
     trouble: care.trouble,

@@ -62,7 +62,7 @@ function oneAtATime(node: Node, opened: AbortController): Open {
     const turn = last.then(async () => {
       if (opened.signal.aborted) return
       await openData(node, unlocking)
-      await startCare(node, unlocking.way)
+      startCare(node, unlocking.way)
       opened.abort()
     })
     last = turn.catch(() => undefined)

@@ -1,8 +1,8 @@
 import { type EpochId, isSameEpoch } from '../../protocol/shares/epoch.ts'
-import { epochsOf } from '../../protocol/shares/opening.ts'
+import { epochsOf, type Opening } from '../../protocol/shares/opening.ts'
 import type { SharePlan } from '../../protocol/shares/plan.ts'
 import { describe } from '../system/log.ts'
-import { shareAnew, sweep } from './change.ts'
+import { settle, shareAnew, sweep } from './change.ts'
 import type { GuardianClient } from './guardian-client.ts'
 import { needOf } from './need.ts'
 import type { ShareWorld } from './world.ts'
@@ -18,6 +18,8 @@ export type CareOf = {
   readonly random: () => number
   /** How long changes of members are gathered before shares are made anew. */
   readonly gatherMs: number
+  /** The way by which the disk was opened. */
+  readonly opened: Pick<Opening, 'keyslot'>
 }
 
 export type Care = {
@@ -43,6 +45,7 @@ export function careForShares(of: CareOf): Care {
   let sharing: Promise<void> | undefined
   let sweptMs: number | undefined
   let trouble: string | undefined
+  let settled = false
   const share = async (plan: SharePlan) => {
     try {
       await shareAnew(world, plan)
@@ -80,7 +83,10 @@ export function careForShares(of: CareOf): Care {
   }
   return {
     round: async () => {
+      // Before anything else is changed: what was cut off has to have come to its end.
+      settled ||= await isSettled(of)
       const { lacking, overfull } = await sayLease(of)
+      if (!settled) return
       if (sharing !== undefined) return
       const isSweep = sweptMs === undefined || of.nowMs() - sweptMs >= sweepMs
       if (isSweep) sweptMs = of.nowMs()
@@ -92,6 +98,16 @@ export function careForShares(of: CareOf): Care {
       await Promise.allSettled(holdersOf(world).map(holder => of.guardians.say(holder, 'goodbye')))
     },
     trouble: () => trouble,
+  }
+}
+
+async function isSettled({ world, opened }: CareOf): Promise<boolean> {
+  try {
+    await settle(world, opened)
+    return true
+  } catch (cause) {
+    world.log(`shares: ${describe(cause)}`)
+    return false
   }
 }
 

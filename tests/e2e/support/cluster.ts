@@ -87,8 +87,11 @@ async function exchange({ network, nodes: [genesis] }: Cluster, news: News): Pro
   if (genesis === undefined) throw new RangeError('Cannot ask a cluster of no nodes')
   const url = `http://${genesis.address}:9998/v1/agent/news`
   const token = `Authorization: Bearer ${genesis.token}`
-  const flags = ['-sf', '-m', '30', '-H', token, '--data-binary', '@-', url]
-  return newsSchema.parse(JSON.parse(await network.exec('curl', flags, { input: JSON.stringify(news) })))
+  const flags = ['-s', '-m', '30', '-H', token, '--data-binary', '@-', url]
+  const text = await network.exec('curl', flags, { input: JSON.stringify(news) })
+  const parsed = newsSchema.safeParse(JSON.parse(text))
+  if (!parsed.success) throw new Error(`Cannot exchange news: ${text.slice(0, 500)}`)
+  return parsed.data
 }
 
 /** What an invite, the owner's command and the gateway do together. */
