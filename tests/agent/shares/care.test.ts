@@ -1,0 +1,131 @@
+import t from 'tap'
+import { type CareOf, careForShares } from '../../../agent/shares/care.ts'
+import { openingsInTurn } from '../../../protocol/shares/opening.ts'
+import type { EpochId } from '../../../protocol/shares/epoch.ts'
+import { someNodeId } from '../../protocol/cluster/sample.ts'
+import { type Bench, newBench } from './bench.ts'
+
+/** An unlocked node with so many guardians, at a clock that the test turns on. */
+async function caring(count: number, from: 'escrow' | 'shares', more: Partial<CareOf> = {}) {
+  const bench = await newBench(count, from)
+  const clock = { ms: 0 }
+  const said: string[] = []
+  const { nodeId, openings } = bench.disk.record
+  const members = Array.from({ length: count + 1 }, (_, at) => someNodeId(at))
+  const holds = (guardian: string): readonly EpochId[] =>
+    (bench.stores.get(guardian)?.get(nodeId) ?? []).map(one => one.epoch)
+  const care = careForShares({
+    world: bench.start(),
+    guardians: {
+      say: async (guardian, kind) => {
+        said.push(`${kind} ${guardian}`)
+        if (!bench.guardians.has(guardian)) throw new Error('no route')
+        return Promise.resolve(holds(guardian))
+      },
+    },
+    members: () => members,
+    nowMs: () => clock.ms,
+    random: () => 0,
+    gatherMs: 600_000,
+    opened: openings.current,
+    ...more,
+  })
+  const rounds = async (number: number) => {
+    for (let at = 0; at < number; at++) {
+      clock.ms += 15_000
+      await care.round()
+      // What a round has begun ends by itself: all of it is promises that are settled already.
+      for (let turn = 0; turn < 2000; turn++) await Promise.resolve()
+      await new Promise(resolve => setImmediate(resolve))
+    }
+  }
+  return { bench, care, rounds, said, members }
+}
+
+const epochOf = ({ disk }: Bench) => openingsInTurn(disk.record.openings).map(way => way.kind)
+
+async function until(rounds: (number: number) => Promise<void>, isSo: () => boolean): Promise<boolean> {
+  for (let at = 0; at < 60 && !isSo(); at++) await rounds(1)
+  return isSo()
+}
+
+t.test(
+  'an escrow is given to guardians as soon as there are five, and its owner is needed no more',
+  async t => {
+    const { bench, rounds } = await caring(5, 'escrow')
+    await rounds(1)
+    t.same(epochOf(bench), ['escrow'], 'not before news of several members have had time to come')
+    t.ok(await until(rounds, () => bench.disk.escrow === undefined))
+    t.same(epochOf(bench), ['shares'])
+  },
+)
+
+t.test('four guardians are too few to begin with', async t => {
+  const { bench, rounds } = await caring(4, 'escrow')
+  await rounds(10)
+  t.same(epochOf(bench), ['escrow'])
+})
+
+t.test('every holder hears each round that the node lives, and goodbye at its end', async t => {
+  const { rounds, said, care, bench } = await caring(5, 'shares')
+  await rounds(2)
+  const leases = said.filter(one => one.startsWith('lease'))
+  t.equal(leases.length, 10)
+  await care.goodbye()
+  const goodbyes = said.filter(one => one.startsWith('goodbye')).map(one => one.slice(8))
+  t.same(goodbyes.toSorted(), [...bench.plan.guardians].toSorted())
+})
+
+t.test(
+  'a guardian that lost its share is given one of a new epoch, after others had time to be missed',
+  async t => {
+    const { bench, rounds } = await caring(5, 'shares')
+    const before = bench.disk.record.openings.current
+    bench.stores.get(bench.plan.guardians[0] ?? '')?.clear()
+    await rounds(3)
+    t.same(bench.disk.record.openings.current, before, 'gathered for ten minutes')
+    const isAnew = () => bench.disk.record.openings.current.keyslot !== before.keyslot
+    t.ok(await until(rounds, isAnew))
+  },
+)
+
+t.test('where too few guardians answer the old way stays, and it is tried again', async t => {
+  const { bench, rounds } = await caring(5, 'escrow')
+  const away = bench.plan.guardians.slice(0, 2)
+  const kept = away.map(one => bench.guardians.get(one))
+  for (const one of away) bench.guardians.delete(one)
+  await rounds(6)
+  t.same(epochOf(bench), ['escrow'])
+  t.match(bench.log.join('\n'), /Cannot share secret: 3 of 5 took a share, need 4/)
+  away.forEach((one, at) => {
+    const guardian = kept[at]
+    if (guardian !== undefined) bench.guardians.set(one, guardian)
+  })
+  t.ok(await until(rounds, () => epochOf(bench)[0] === 'shares'))
+})
+
+t.test('three guardians left: only the owner can help, and it is said', async t => {
+  const { care, rounds, bench } = await caring(5, 'shares', {
+    members: () => Array.from({ length: 4 }, (_, at) => someNodeId(at)),
+  })
+  await rounds(2)
+  t.match(care.trouble(), /only 3 guardians are left/)
+  t.same(epochOf(bench), ['shares'])
+})
+
+t.test('nothing is shared before what was cut off has come to its end', async t => {
+  const bench = await newBench(5, 'shares')
+  let broken = true
+  const world = bench.start({
+    border: (when, call) => {
+      if (broken && when === 'before' && call.startsWith('list')) throw new Error('header away')
+    },
+  })
+  const { rounds } = await caring(5, 'shares', { world, members: () => [] })
+  await rounds(2)
+  const failed = bench.log.filter(line => line.includes('header away')).length
+  t.ok(failed >= 1)
+  broken = false
+  await rounds(2)
+  t.equal(bench.log.filter(line => line.includes('header away')).length, failed)
+})
