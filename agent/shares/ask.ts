@@ -11,6 +11,8 @@ export type Question<T> = {
   readonly body?: object
   readonly answer: ZodType<T>
   readonly signal?: AbortSignal | undefined
+  /** How long the answer may take, where that is not the usual. */
+  readonly deadlineMs?: number
 }
 
 /** Asks the guardian's program of a node. Rejects with GuardianRefusal for a no, else with what went wrong. */
@@ -33,7 +35,11 @@ export function askByHttp({ addressOf, port, signal }: AskOf): Ask {
   return async (guardian, question) => {
     const host = addressOf(guardian)
     if (host === undefined) throw new RangeError(`Cannot ask ${guardian}: it is no member`)
-    const signals = [signal, AbortSignal.timeout(answerMs), ...(question.signal ? [question.signal] : [])]
+    const signals = [
+      signal,
+      AbortSignal.timeout(question.deadlineMs ?? answerMs),
+      ...(question.signal ? [question.signal] : []),
+    ]
     const { status, text } = await exchange({ host, port, signal: AbortSignal.any(signals) }, question)
     const value = parse(text)
     if (status === 200) return question.answer.parse(value)

@@ -35,6 +35,9 @@ export type GuardianClient = Guardians & {
   readonly say: (guardian: string, kind: 'lease' | 'goodbye') => Promise<readonly EpochId[]>
 }
 
+// The guardian answers when its header is written: under emulation, with others at the same time, that takes a while.
+const writeMs = 30_000
+
 type Body<S = Statement> = S extends Statement
   ? Omit<S, 'cluster' | 'node' | 'guardian' | 'session' | 'number'>
   : never
@@ -73,8 +76,13 @@ async function stateOnce(
   const from = { cluster, node, guardian, session: session.session, number: session.number + 1 }
   const statement: Statement = { ...body(session), ...from }
   const signed = await of.withLeaseKey(key => Promise.resolve(signStatement(statement, key)))
-  const question = { path: '/v1/guardian/statement', body: signed, answer: statementAnswerSchema }
-  return (await of.ask(guardian, question)).holds
+  const { holds } = await of.ask(guardian, {
+    path: '/v1/guardian/statement',
+    body: signed,
+    answer: statementAnswerSchema,
+    deadlineMs: writeMs,
+  })
+  return holds
 }
 
 async function openSession(

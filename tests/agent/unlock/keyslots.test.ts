@@ -5,7 +5,7 @@ import { commitEnrollment } from '../../../agent/unlock/commit.ts'
 import { keyslotsOf } from '../../../agent/unlock/keyslots.ts'
 import { openNode } from '../../../agent/unlock/open.ts'
 import { storeFolder, volumeKeyPath } from '../../../agent/unlock/record-store.ts'
-import { isWrongSecret } from '../../../agent/unlock/volume.ts'
+import { isWrongSecret, removeToken, writeToken } from '../../../agent/unlock/volume.ts'
 import { bench, sampleEnrollment } from './node-samples.ts'
 
 // Enrolled once; each test gets a copy of its own.
@@ -55,4 +55,13 @@ t.test('with the volume key of another disk no keyslot is added', async t => {
   })
   await t.rejects(strange.add(randomBytes(32)), { name: 'ProgramError' })
   t.same(await keyslots.list(), [0])
+})
+
+t.test('all that writes the header waits for its turn: cryptsetup would give up', async t => {
+  const { world, volume, keyslots } = await enrolled(t)
+  const token = { type: 'orama-shares', keyslots: [] } as const
+  const writes = [1, 2, 3].map(() => writeToken(world.run, volume.device, token))
+  await Promise.all([...writes, keyslots.add(randomBytes(32))])
+  await Promise.all([keyslots.kill(0), removeToken(world.run, volume.device, 'orama-shares')])
+  t.equal((await keyslots.list()).length, 1)
 })
