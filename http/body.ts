@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { ZodType } from 'zod'
+import type { ZodError, ZodType } from 'zod'
 import { HttpError } from './error.ts'
 
 /**
@@ -44,7 +44,11 @@ export function parseJson<T>(body: Buffer, schema: ZodType<T>): T {
   }
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const issue = result.error.issues[0]
-  const what = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`.slice(0, shownCharactersMax)
-  throw new HttpError(400, `the body does not fit: ${what}`, 'see docs/enrollment.md')
+  throw new HttpError(400, `the body does not fit: ${firstFault(result.error)}`, 'see docs/enrollment.md')
+}
+
+/** The first thing that a schema found wrong, by its place; never its value. */
+export function firstFault(error: ZodError): string {
+  const issue = error.issues[0]
+  return `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`.slice(0, shownCharactersMax)
 }
