@@ -44,7 +44,11 @@ export function parseJson<T>(body: Buffer, schema: ZodType<T>): T {
   }
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  throw new HttpError(400, `the body does not fit: ${firstFault(result.error)}`, 'see docs/enrollment.md')
+  throw new HttpError(
+    400,
+    `the body does not fit: ${firstFault(result.error)}`,
+    'docs/ has the fields of each route',
+  )
 }
 
 /** The first thing that a schema found wrong, by its place; never its value. */

@@ -9,5 +9,9 @@ export function parseQuery<T>(query: URLSearchParams, schema: ZodType<T>): T {
     throw new HttpError(400, 'the query does not fit: a name comes twice', 'give each name once')
   const result = schema.safeParse(Object.fromEntries(query))
   if (result.success) return result.data
-  throw new HttpError(400, `the query does not fit: ${firstFault(result.error)}`, 'see docs/gateway-http.md')
+  throw new HttpError(
+    400,
+    `the query does not fit: ${firstFault(result.error)}`,
+    'docs/ has the fields of each route',
+  )
 }
