@@ -27,7 +27,7 @@ export async function answer(listener: Listener, visit: Visit): Promise<void> {
   await route.admit?.(head)
   const parsed = { ...head, body: await readBody(request, route.bodyBytesMax ?? 0) }
   if (!isHead && route.stream !== undefined && (await route.stream(parsed, response))) return
-  response.end(writeHead(response, await route.handle(parsed)))
+  send(response, await route.handle(parsed))
 }
 
 const discardBytesMax = 1024 * 1024
@@ -53,6 +53,13 @@ function parseUrl(target: string): URL {
   const url = URL.parse(target, 'http://node')
   if (url === null) throw new HttpError(400, 'the address makes no sense', 'send a path such as /')
   return url
+}
+
+function send(response: ServerResponse, reply: Reply): void {
+  response.end(writeHead(response, reply))
+  // Who has gone before their reply was there closes nothing any more.
+  if (response.closed) reply.sent?.()
+  else if (reply.sent !== undefined) response.once('close', reply.sent)
 }
 
 /** Writes the head of a reply and returns its body. */

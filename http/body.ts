@@ -44,15 +44,12 @@ export function parseJson<T>(body: Buffer, schema: ZodType<T>): T {
   }
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  throw new HttpError(
-    400,
-    `the body does not fit: ${firstFault(result.error)}`,
-    'docs/ has the fields of each route',
-  )
+  throw unfit('body', result.error)
 }
 
-/** The first thing that a schema found wrong, by its place; never its value. */
-export function firstFault(error: ZodError): string {
+/** The refusal of what a schema refused: names the first thing that is wrong, by its place, never its value. */
+export function unfit(what: 'body' | 'query', error: ZodError): HttpError {
   const issue = error.issues[0]
-  return `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`.slice(0, shownCharactersMax)
+  const fault = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`.slice(0, shownCharactersMax)
+  return new HttpError(400, `the ${what} does not fit: ${fault}`, 'docs/ has the fields of each route')
 }

@@ -36,6 +36,8 @@ export type Reply = {
   readonly type?: string
   readonly body: string | Buffer | object
   readonly headers?: Readonly<Record<string, string>>
+  /** Called when the reply is out, or its connection gone: the body may be wiped then. */
+  readonly sent?: () => void
 }
 
 export type Route = {
@@ -52,7 +54,7 @@ export type Routes = Readonly<Record<string, Route>>
 
 export type Limits = {
   readonly connectionsMax: number
-  /** So that one address cannot hold them all. */
+  /** So that one address cannot hold them all; who calls a Unix socket has none, and counts as one. */
   readonly connectionsPerAddressMax: number
   /** Of a TLS handshake, and then of the headers. */
   readonly headersMs: number
@@ -70,9 +72,10 @@ const fallback: Limits = {
   idleMs: 0,
 }
 
-export type Listener = {
-  readonly address: string
-  readonly port: number
+/** A TCP port of an address, or the path of a Unix socket that is not there yet. */
+export type Place = { readonly address: string; readonly port: number } | { readonly path: string }
+
+export type Listener = Place & {
   readonly routes: Routes
   /** PEM; without, plain HTTP is spoken. */
   readonly tls?: { readonly key: Buffer; readonly certificate: string }
@@ -101,7 +104,8 @@ export async function serveHttp(listener: Listener): Promise<Server> {
   server.on('tlsClientError', () => listener.dropped?.('tls'))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(listener.port, listener.address, resolve)
+    if ('path' in listener) server.listen(listener.path, resolve)
+    else server.listen(listener.port, listener.address, resolve)
   })
   // accept(2) passes on what went wrong in the network; unheard, it would end the process.
   server.removeAllListeners('error').on('error', listener.report)

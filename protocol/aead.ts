@@ -3,6 +3,8 @@ import { moveSecret } from './secret.ts'
 
 const nonceBytes = 12
 const tagBytes = 16
+/** So much longer than its plaintext is a box. */
+export const boxMoreBytes = nonceBytes + tagBytes
 
 /** AES-256-GCM under a key that serves one purpose: random nonce (12 bytes), ciphertext, tag (16). */
 export function encrypt(key: Uint8Array, associated: string, plaintext: Uint8Array): Buffer {
@@ -15,7 +17,7 @@ export function encrypt(key: Uint8Array, associated: string, plaintext: Uint8Arr
 /** Opens what `encrypt` made. The bytes are the caller's to wipe. Throws RangeError. */
 export function decrypt(key: Uint8Array, associated: string, box: Uint8Array): Buffer {
   const bytes = Buffer.from(box.buffer, box.byteOffset, box.length)
-  if (bytes.length < nonceBytes + tagBytes) throw new RangeError('Cannot open box: it is too short')
+  if (bytes.length < boxMoreBytes) throw new RangeError('Cannot open box: it is too short')
   const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceBytes), {
     authTagLength: tagBytes,
   })

@@ -1,5 +1,8 @@
 import * as z from 'zod'
 import { canonicalBytes } from './canonical.ts'
+import { endpointRecordSchema } from './cluster/endpoint.ts'
+import { inviteRightSchema } from './cluster/member.ts'
+import { membershipSchema, membersMax } from './cluster/membership.ts'
 import {
   base64url,
   claimWordText,
@@ -22,16 +25,23 @@ import type { Address } from './wallet.ts'
 import { wireguardSchema } from './wireguard.ts'
 
 /** The largest body of POST /v1/agent/enroll/complete. */
-export const completionBytesMax = 64 * 1024
+export const completionBytesMax = 1024 * 1024
 
 /** The body of POST /v1/agent/enroll/complete: a signed grant, and a box for the node (seal.ts). */
 export const completionSchema = z.strictObject({
   v: z.literal(1),
   grant: signedTextSchema,
   ephemeral: base64url({ length: 32 }),
-  box: base64url({ max: 46 * 1024 }),
+  box: base64url({ max: 760 * 1024 }),
 })
 export type Completion = z.infer<typeof completionSchema>
+
+/** What a node that joins is told of its cluster. All of it proves itself: see cluster/. */
+const joinSchema = z.strictObject({
+  invite: inviteRightSchema,
+  membership: membershipSchema,
+  endpoints: z.array(endpointRecordSchema).max(membersMax).readonly(),
+})
 
 /** What the box of a completion holds. */
 export const enrollmentConfigSchema = z.strictObject({
@@ -42,6 +52,8 @@ export const enrollmentConfigSchema = z.strictObject({
   /** What all nodes of a cluster share, 32 bytes: passwords of services come from it (cluster-secret.ts). */
   clusterSecret: base64url({ length: 32 }),
   wireguard: wireguardSchema,
+  /** To a join: by what right the node is in the cluster, and who else is. */
+  join: joinSchema.optional(),
 })
 export type EnrollmentConfig = z.infer<typeof enrollmentConfigSchema>
 

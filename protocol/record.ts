@@ -14,7 +14,10 @@ import {
   uuid,
   wireguardKey,
 } from './fields.ts'
+import { endpointRecordSchema } from './cluster/endpoint.ts'
+import { membershipSchema, membersMax } from './cluster/membership.ts'
 import { helloSchema } from './hello.ts'
+import { openingsSchema } from './shares/opening.ts'
 import { addressSchema } from './wallet.ts'
 import { checkPeers, wireguardFields } from './wireguard.ts'
 
@@ -30,6 +33,8 @@ export const nodeRecordSchema = z.strictObject({
   revision: counter,
   nodeId,
   cluster: clusterId,
+  /** Whose signatures make members: as the grant names it. */
+  authority: addressSchema,
   owner: addressSchema,
   ownerPublicKey: base64url({ length: 65 }),
   grant: signedTextSchema,
@@ -38,7 +43,13 @@ export const nodeRecordSchema = z.strictObject({
   identityPrivate: base64url({ length: 32 }),
   agentToken: tokenHex,
   luksUuid: uuid,
-  escrowNumber: counter,
+  openings: openingsSchema,
+  /** The other nodes of the cluster and this one, as they were checked when they came. */
+  membership: membershipSchema,
+  /** Where others were last, as they say themselves. */
+  endpoints: z.array(endpointRecordSchema).max(membersMax).readonly(),
+  /** AES key of the shares that this node holds for others. */
+  sharesKey: base64url({ length: 32 }),
   enrolledAt: time,
   lastOrder: counter,
 })

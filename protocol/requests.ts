@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { base64url, counter, nodeId, signedTextSchema } from './fields.ts'
+import { memberRecordSchema } from './cluster/member.ts'
 import { escrowSchema } from './escrow.ts'
 
 // The bodies of the agent's routes that are more than a status; GET /v1/agent/status is in status.ts.
@@ -9,7 +10,12 @@ export const errorSchema = z.object({ error: z.string().max(4096), hint: z.strin
 export type ErrorAnswer = z.infer<typeof errorSchema>
 
 /** 200 to POST /v1/agent/enroll/complete: an Acknowledgement sealed by `sealReply`. */
-export const completionAnswerSchema = z.strictObject({ v: z.literal(1), box: base64url({ max: 8192 }) })
+export const completionAnswerSchema = z.strictObject({
+  v: z.literal(1),
+  box: base64url({ max: 8192 }),
+  /** For its peers, who know it by nothing else. */
+  member: memberRecordSchema,
+})
 export type CompletionAnswer = z.infer<typeof completionAnswerSchema>
 
 /** GET /v1/agent/unlock: what the owner needs to unlock. The number is that of the node's last order. */

@@ -4,7 +4,7 @@ import { HttpError } from '../../http/error.ts'
 import { parseJson } from '../../http/body.ts'
 import type { Reply, Routes } from '../../http/server.ts'
 import { describe, log } from '../system/log.ts'
-import { type Accepted, checkClaim, judgeCompletion } from './judge.ts'
+import { type Accepted, checkClaim, enterCluster, judgeCompletion } from './judge.ts'
 import { enrollmentPage } from './page.ts'
 import type { Session } from './session.ts'
 
@@ -105,12 +105,12 @@ type Pace = { readonly turn: Turn; readonly pause: () => Promise<unknown> }
 async function judged(desk: Desk, completion: Completion, { turn, pause }: Pace): Promise<Accepted> {
   const { owner } = desk
   try {
-    const accepted = await judgeCompletion(completion, { session: desk.session(), owner, now: new Date() })
+    const judged = await judgeCompletion(completion, { session: desk.session(), owner, now: new Date() })
     if (owner === undefined)
       await turn(() => {
-        checkClaim(accepted)
+        checkClaim(judged)
       })
-    return accepted
+    return enterCluster(judged)
   } catch (cause) {
     log(`enrollment: refused: ${describe(cause)}`)
     await pause()

@@ -1,18 +1,34 @@
 import { timingSafeEqual } from 'node:crypto'
 import { normalizeTyped } from '../../protocol/claim.ts'
+import { type MemberRecord, signMember } from '../../protocol/cluster/member.ts'
+import {
+  emptyMembership,
+  type Membership,
+  merge,
+  noMembers,
+  present,
+} from '../../protocol/cluster/membership.ts'
 import { type Completion, type EnrollmentConfig, enrollmentConfigSchema } from '../../protocol/completion.ts'
 import { type CheckedGrant, checkGrant } from '../../protocol/grant.ts'
 import { openCompletion } from '../../protocol/seal.ts'
+import { inNetwork } from '../../protocol/wireguard.ts'
 import type { Session } from './session.ts'
 
-/** A completion that the node will carry out. */
-export type Accepted = {
+/** A completion of this node's owner, where the claim word is right too. */
+export type Judged = {
   /** Whose keys opened it: the node must not be made of those of another. */
   readonly session: Session
   readonly completion: Completion
   readonly config: EnrollmentConfig
   readonly grant: CheckedGrant
   readonly sealReply: (plaintext: Uint8Array) => string
+}
+
+/** A completion that the node will carry out. */
+export type Accepted = Judged & {
+  /** The cluster with this node in it, all of it checked. */
+  readonly membership: Membership
+  readonly member: MemberRecord
 }
 
 export type Judgement = {
@@ -27,15 +43,13 @@ export type Judgement = {
  * operator file where it names one, and a seal that only its gateway key can have made. Where there is no such
  * owner, `checkClaim` has the last word. Throws RangeError or SyntaxError with the reason.
  */
-export async function judgeCompletion(completion: Completion, judgement: Judgement): Promise<Accepted> {
+export async function judgeCompletion(completion: Completion, judgement: Judgement): Promise<Judged> {
   const { session, owner, now } = judgement
   const grant = await checkGrant(completion.grant, {
     hello: session.hello,
     now,
     ...(owner === undefined ? {} : { owner }),
   })
-  if (grant.grant.kind !== 'genesis')
-    throw new RangeError('Cannot accept grant: this version enrolls genesis nodes only')
   const { plaintext, sealReply } = openCompletion({
     hello: session.hello,
     grantText: completion.grant.text,
@@ -50,11 +64,43 @@ export async function judgeCompletion(completion: Completion, judgement: Judgeme
 }
 
 /** Does the sender know the secret of the console? Throws RangeError if not. */
-export function checkClaim({ config, session }: Accepted): void {
+export function checkClaim({ config, session }: Judged): void {
   const typed = Buffer.from(normalizeTyped(config.claim ?? ''))
   const wanted = Buffer.from(session.claim)
   if (typed.length !== wanted.length || !timingSafeEqual(typed, wanted))
     throw new RangeError('Cannot accept completion: the claim word is wrong; it stands on the console')
+}
+
+/**
+ * Takes the node's own place among the members it is told of. Who hands out the configuration may be anybody: every
+ * member has to prove itself, and no peer comes in that is no member, but those that the owner of a genesis names.
+ * Proofs take a while: nothing is proved for somebody who does not know the claim word. Throws RangeError.
+ */
+export function enterCluster(judged: Judged): Accepted {
+  const { session, completion, config, grant } = judged
+  const { join, wireguard } = config
+  const { kind, cluster, authority } = grant.grant
+  if ((kind === 'join') !== (join !== undefined))
+    throw new RangeError(`Cannot accept configuration: it is not that of a ${kind}`)
+  if (kind === 'join' && wireguard.peers.length > 0)
+    throw new RangeError('Cannot accept configuration: it names peers that are no members')
+  const others = refuseNone(merge(emptyMembership({ cluster, authority }), join?.membership ?? noMembers))
+  const outside = present(others).find(one => !inNetwork(one.address, wireguard))
+  if (outside !== undefined)
+    throw new RangeError(`Cannot accept configuration: ${outside.nodeId} is outside the network`)
+  const { address } = wireguard
+  const facts = { hello: session.hello, grant: completion.grant, address }
+  const member = signMember(
+    join === undefined ? facts : { ...facts, invite: join.invite },
+    session.keys.lease.privateKey,
+  )
+  const membership = refuseNone(merge(others, { ...noMembers, members: [member] }))
+  return { ...judged, member, membership }
+}
+
+function refuseNone({ membership, refusals: [first] }: ReturnType<typeof merge>): Membership {
+  if (first === undefined) return membership
+  throw new RangeError(`Cannot accept configuration: ${first.what}: ${first.why}`)
 }
 
 /** Wipes the plaintext. Errors do not quote it: they are logged. */

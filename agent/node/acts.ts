@@ -62,16 +62,25 @@ async function switchSeccomp(node: Node, { service, mode, order }: Called): Prom
 
 function checkService(node: Node, service: string | undefined): string {
   if (service === undefined) throw new HttpError(400, 'which service?', 'send {"action":…,"service":…}')
-  const names = Object.keys(servicesOf(node).supervisor.status())
-  if (!names.includes(service)) throw new HttpError(404, 'no such service', `there are: ${names.join(', ')}`)
+  const { manifests } = servicesOf(node)
+  const manifest = manifests.find(one => one.name === service)
+  const names = manifests.map(one => one.name)
+  if (manifest === undefined) throw new HttpError(404, 'no such service', `there are: ${names.join(', ')}`)
+  // Its data folder is not there yet.
+  if (node.machine.dataOpen !== true && !manifest.early)
+    throw new HttpError(409, `'${service}' waits for the disk`, `the node is ${stateOf(node)}`)
   return service
 }
 
 function servicesOf(node: Node): Services {
   // What is started now would be cut off with the disk under it.
-  if (node.machine.state.current().name === 'stopping')
+  if (stateOf(node) === 'stopping')
     throw new HttpError(409, 'the node is stopping', 'ask again when it has started')
   if (node.services === undefined)
-    throw new HttpError(409, 'no services run yet', `the node is ${node.machine.state.current().name}`)
+    throw new HttpError(409, 'no services run yet', `the node is ${stateOf(node)}`)
   return node.services
+}
+
+function stateOf(node: Node): string {
+  return node.machine.state.current().name
 }

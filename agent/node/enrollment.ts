@@ -67,7 +67,8 @@ async function serveDesk(
     const record = await enrollAs(machine, accepted)
     // Whatever becomes of the answer: from here on the node is enrolled, and tells its owner so over WireGuard.
     enrolled.resolve(record)
-    return { box: accepted.sealReply(Buffer.from(JSON.stringify(acknowledge(record)))) }
+    const box = accepted.sealReply(Buffer.from(JSON.stringify(acknowledge(record))))
+    return { box, member: accepted.member }
   }
   const routes = deskRoutes({ session, owner, closed: undefined, carryOut })
   const server: Server = await serveHttp({

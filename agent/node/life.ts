@@ -1,11 +1,12 @@
 import { mkdirSync } from 'node:fs'
 import type { Escrow } from '../../protocol/escrow.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
+import type { NodeState } from '../../protocol/status.ts'
 import { rearm, withEsp } from '../boot/esp.ts'
+import { clusterView } from '../cluster/view.ts'
 import { unlockDesk } from '../command/unlock.ts'
 import { applyFirewall } from '../network/firewall.ts'
 import { bringUpWireguard } from '../network/wireguard.ts'
-import type { Manifest } from '../services/manifest.ts'
 import { readManifests } from '../services/world.ts'
 import { begin } from '../system/begin.ts'
 import { faultPoint } from '../system/faults.ts'
@@ -22,7 +23,7 @@ import { waitForOwner } from './enrollment.ts'
 import { known, type Machine } from './machine.ts'
 import { publicSide } from './network.ts'
 import { type Node, serveCommands } from './serve.ts'
-import { startServices } from './services.ts'
+import { prepareServices } from './services.ts'
 import { stopMachine } from './stop.ts'
 import { nodeVolume, nodeWorld } from './volume.ts'
 
@@ -34,22 +35,19 @@ export async function live(machine: Machine): Promise<void> {
   if (opened !== undefined) startWork(opened)
 }
 
-/** A node whose data is open, and the services of its image. */
-type Opened = { readonly node: Node; readonly manifests: readonly Manifest[] }
-
 /** A blank node: waits for its owner. The data is open afterwards. */
-async function welcome(machine: Machine): Promise<Opened> {
+async function welcome(machine: Machine): Promise<Node> {
   const node = newNode(machine, await waitForOwner(machine, () => rearmEntry(machine)))
-  const manifests = await openToPeers(node)
+  await openToPeers(node)
   await serveCommands(node)
-  return { node, manifests }
+  return node
 }
 
 /**
  * An enrolled node that has just booted: its record from the header, WireGuard, command server, then it waits for
  * its secret. Undefined for a header that is not ours or was changed: nothing is formatted, nothing starts.
  */
-async function wake(machine: Machine): Promise<Opened | undefined> {
+async function wake(machine: Machine): Promise<Node | undefined> {
   const tokens = await readTokens(machine).catch((cause: unknown) => {
     refuse(machine, cause)
   })
@@ -62,13 +60,13 @@ async function wake(machine: Machine): Promise<Opened | undefined> {
     opened.resolve(undefined)
   }
   node.unlock = unlockDesk({ record, escrow, open })
-  const manifests = await openToPeers(node)
+  await openToPeers(node)
   await serveCommands(node)
   machine.state.become('locked', 'its owner: orama node unlock')
   await rearmEntry(machine)
   void rehearse(nodeWorld(), nodeVolume(known(machine, 'disk'))).catch(tolerate('rehearsal of the unlock'))
   await opened.promise
-  return { node, manifests }
+  return node
 }
 
 /** Waits for people: starting again would change nothing. */
@@ -80,7 +78,13 @@ function refuse(machine: Machine, cause: unknown): void {
 function newNode(machine: Machine, record: NodeRecord): Node {
   const keepRecord = async (next: NodeRecord) =>
     (await updateRecord(nodeWorld(), nodeVolume(known(machine, 'disk')), next)).record
-  const node: Node = { machine, record, keepRecord, stop: how => void stopMachine(machine, how) }
+  const node: Node = {
+    machine,
+    record,
+    view: clusterView(record),
+    keepRecord,
+    stop: how => void stopMachine(machine, how),
+  }
   machine.node = node
   return node
 }
@@ -114,40 +118,47 @@ async function openData(node: Node, secret: Buffer, orderNumber: number): Promis
   node.unlock = undefined
 }
 
-/** WireGuard and the rules of an enrolled node, which have to name the ports of its services. */
-async function openToPeers(node: Node): Promise<readonly Manifest[]> {
+/** WireGuard, the rules of an enrolled node, which have to name the ports of its services, and the early ones of these. */
+async function openToPeers(node: Node): Promise<void> {
   const { wireguard, nodeId } = node.record
   setHostname(nodeId)
   // Beside the programs of WireGuard.
   const reading = begin(readManifests())
   const privateKey = Buffer.from(wireguard.privateKey, 'base64')
   try {
-    await bringUpWireguard({ ...wireguard, privateKey }, run)
+    await bringUpWireguard({ ...wireguard, peers: node.view.peers(), privateKey }, run)
   } finally {
     privateKey.fill(0)
   }
   const manifests = await reading
   const closed = { ...publicSide(node.machine), enrollmentOpen: false }
   await applyFirewall({ ...closed, wireguard, services: manifests }, run)
-  return manifests
+  node.services = prepareServices(node.machine, {
+    manifests,
+    record: () => node.record,
+    peers: node.view.peers,
+    onChange: () => {
+      judgeServices(node)
+    },
+  })
 }
 
-function startWork({ node, manifests }: Opened): void {
-  const { machine, record } = node
+function startWork(node: Node): void {
+  const { machine } = node
   // Its power button was pressed meanwhile: the disk is being closed.
   if (machine.state.current().name === 'stopping') return
   machine.state.become('starting')
-  node.services = startServices(machine, { manifests, record }, () => {
-    judgeServices(node)
-  })
+  node.services?.startAll()
   judgeServices(node)
 }
+
+const working: readonly NodeState[] = ['starting', 'ready', 'degraded']
 
 /** All ready: the node is. One that fails afterwards degrades it. */
 function judgeServices(node: Node): void {
   const { state } = node.machine
   const name = state.current().name
-  if (node.services === undefined || name === 'stopping') return
+  if (node.services === undefined || !working.includes(name)) return
   const failing = Object.entries(node.services.supervisor.status()).filter(([, s]) => s.state !== 'ready')
   if (failing.length === 0 && name !== 'ready') {
     state.become('ready')

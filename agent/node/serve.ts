@@ -7,6 +7,7 @@ import { acknowledgementContext, type AcknowledgementRequest } from '../../proto
 import { sealTo } from '../../protocol/seal.ts'
 import type { Status } from '../../protocol/status.ts'
 import { bearerGuard, commandRoutes } from '../command/routes.ts'
+import type { ClusterView } from '../cluster/view.ts'
 import type { UnlockDesk } from '../command/unlock.ts'
 import { acknowledge } from '../enroll/commit.ts'
 import { HttpError } from '../../http/error.ts'
@@ -16,14 +17,16 @@ import { confinementOf, rootProcesses } from '../system/processes.ts'
 import { identityProtection } from '../trust/identity.ts'
 import { carryOut } from './acts.ts'
 import { known, type Machine } from './machine.ts'
-import type { OrderTaker } from './orders.ts'
+import type { RecordKeeper } from './records.ts'
 import type { Services } from './services.ts'
 
 const port = 9998
 
 /** An enrolled node as its command server sees it: parts appear as the boot goes on. */
-export type Node = OrderTaker & {
+export type Node = RecordKeeper & {
   readonly machine: Machine
+  /** Of its cluster, as it is known now. */
+  readonly view: ClusterView
   unlock?: UnlockDesk | undefined
   services?: Services
   /** Stops everything in order and ends the machine. */
@@ -77,7 +80,8 @@ async function statusOf(node: Node): Promise<Status> {
     rootProcesses: (await rootProcesses()).slice(0, rootProcessesMax),
     lastOrder: record.lastOrder,
     ...auditState(node.services),
-    services: node.services === undefined ? {} : await serviceStates(node.services),
+    services:
+      node.services === undefined ? {} : await serviceStates(node.services, machine.dataOpen === true),
   }
 }
 
@@ -87,9 +91,15 @@ function auditState(services: Services | undefined): Pick<Status, 'audit' | 'den
   return { audit: services.audit.state(), ...(lost === 0 ? {} : { deniedLost: lost }) }
 }
 
-async function serviceStates({ supervisor, seccomp, denied }: Services): Promise<Status['services']> {
+/** While the disk is closed, of the early services: the others cannot run. */
+async function serviceStates(
+  { manifests, supervisor, seccomp, denied }: Services,
+  dataOpen: boolean,
+): Promise<Status['services']> {
   const ago = (ms: number) => formatTime(new Date(Date.now() - ms))
-  const states = Object.entries(supervisor.status()).map(async ([name, { forMs, lastProbe, ...rest }]) => {
+  const shown = new Set(manifests.filter(one => dataOpen || one.early).map(one => one.name))
+  const all = Object.entries(supervisor.status()).filter(([name]) => shown.has(name))
+  const states = all.map(async ([name, { forMs, lastProbe, ...rest }]) => {
     // It may have ended since.
     const confinement =
       rest.pid === undefined ? undefined : await confinementOf(rest.pid).catch(() => undefined)

@@ -2,23 +2,26 @@ import { serviceIdentity, serviceKey, servicePassword } from '../../protocol/clu
 import { libp2pId, libp2pKey } from '../../protocol/libp2p.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import { secretBuffer } from '../../protocol/secret.ts'
+import type { Peer } from '../../protocol/wireguard.ts'
 import type { ServiceFacts } from '../services/crun.ts'
 import type { ListItem } from '../services/templates.ts'
 
 export type FactSources = {
   readonly record: Pick<NodeRecord, 'nodeId' | 'cluster' | 'wireguard'>
+  /** WireGuard's: see `peersOf`. */
+  readonly peers: readonly Peer[]
   readonly clusterSecret: Uint8Array
   /** The DNS servers that the node was given, by DHCP or its operator. */
   readonly nameservers: readonly string[]
 }
 
 /**
- * Lends what the templates of a service are filled from. Peers are those of the record that are nodes: an
- * operator's WireGuard peer runs no services.
+ * Lends what the templates of a service are filled from. Peers are those that are nodes: an operator's WireGuard peer
+ * runs no services.
  */
 export async function withServiceFacts<T>(
   service: string,
-  { record, clusterSecret, nameservers }: FactSources,
+  { record, peers: all, clusterSecret, nameservers }: FactSources,
   use: (facts: ServiceFacts) => Promise<T>,
 ): Promise<T> {
   const { nodeId, cluster, wireguard } = record
@@ -26,9 +29,7 @@ export async function withServiceFacts<T>(
     const id = await withSeed(clusterSecret, { service, nodeId: of }, seed => Promise.resolve(libp2pId(seed)))
     return { itemAddress: address, itemNodeId: of, itemLibp2pId: id }
   }
-  const nodes = wireguard.peers.flatMap(peer =>
-    peer.nodeId === undefined ? [] : [{ ...peer, nodeId: peer.nodeId }],
-  )
+  const nodes = all.flatMap(peer => (peer.nodeId === undefined ? [] : [{ ...peer, nodeId: peer.nodeId }]))
   const peers = await Promise.all(nodes.map(peer => memberOf(peer.nodeId, peer.address)))
   const self = await memberOf(nodeId, wireguard.address)
   const secrets = {
@@ -45,6 +46,19 @@ export async function withServiceFacts<T>(
   } finally {
     for (const secret of Object.values(secrets)) secret.fill(0)
   }
+}
+
+/** What an early service is told: nothing that the disk hides, and of no other node. */
+export function withEarlyFacts<T>(
+  { nodeId, cluster, wireguard }: FactSources['record'],
+  use: (facts: ServiceFacts) => Promise<T>,
+): Promise<T> {
+  const none = new Uint8Array(0)
+  return use({
+    open: { nodeId, cluster, wireguardAddress: wireguard.address, libp2pId: '' },
+    sources: { peers: [], members: [], nameservers: [] },
+    secrets: { password: none, clusterKey: none, libp2pKey: none },
+  })
 }
 
 /** A node that asked itself would ask for ever. */

@@ -27,15 +27,15 @@ export type SandboxMachine = {
   /** In memory, closed to services: root, bundles and crun's own state lie here. */
   readonly runFolder: string
   /** The data folder of a service, made where there is none. */
-  readonly dataOf: (name: string) => Promise<string>
+  readonly dataOf: (manifest: Manifest) => Promise<string>
   readonly logOf: (name: string) => ServiceLog
   readonly seccompModeOf: (name: string) => SeccompMode
-  /** The block device under the data folders, as it is when a service starts. */
+  /** The block device under the data folders, as it is when a service starts; not asked for an early one. */
   readonly dataDevice: () => DeviceNumber
   /** Limits what the user may keep on the data partition. */
   readonly setQuota: (uid: number, quota: UserQuota) => void
   /** Lends what a service's templates are filled from, as it is at this start; the secrets are wiped afterwards. */
-  readonly withFacts: <T>(name: string, use: (facts: ServiceFacts) => Promise<T>) => Promise<T>
+  readonly withFacts: <T>(manifest: Manifest, use: (facts: ServiceFacts) => Promise<T>) => Promise<T>
 }
 
 /** What the node knows for a service's templates. */
@@ -133,21 +133,23 @@ async function start(machine: SandboxMachine, manifest: Manifest, state: readonl
 /** Folders, rendered files and config.json; made anew at each start. Returns the bundle's folder. */
 async function prepare(machine: SandboxMachine, manifest: Manifest): Promise<string> {
   const { name, uid } = manifest
-  const dataDir = await machine.dataOf(name)
+  const dataDir = await machine.dataOf(manifest)
   const bundle = join(machine.runFolder, 'bundles', name)
   const configFolder = join(bundle, 'config')
   await rm(configFolder, { recursive: true, force: true })
   await mkdir(configFolder, { recursive: true, mode: 0o755 })
   await chown(dataDir, uid, uid)
   await chmod(dataDir, 0o700)
-  machine.setQuota(uid, { mebibytes: manifest.limits.diskMib, files: manifest.limits.diskFiles })
-  const values = await machine.withFacts(name, async ({ open, sources, secrets }) => {
+  if (!manifest.early)
+    machine.setQuota(uid, { mebibytes: manifest.limits.diskMib, files: manifest.limits.diskFiles })
+  const values = await machine.withFacts(manifest, async ({ open, sources, secrets }) => {
     const visible = visibleValues(manifest.lists, { ...open, dataDir, configDir: configInside }, sources)
     await renderFiles(manifest, configFolder, template => fillSecret(template, visible, secrets))
     return visible
   })
   const root = join(machine.runFolder, 'root')
-  const places = { root, dataDir, configFolder, dataDevice: machine.dataDevice() }
+  const dataDevice = manifest.early ? undefined : machine.dataDevice()
+  const places = { root, dataDir, configFolder, dataDevice, socketFolder: join(machine.runFolder, 'sockets') }
   const config = sandboxConfig(manifest, { ...places, seccomp: machine.seccompModeOf(name) }, values)
   await writeFile(join(bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 })
   return bundle

@@ -15,6 +15,8 @@ const fileBytesMax = 65_536
 
 /** What the agent keeps for itself; a service that named one would wait for ever, or listen in its place. */
 const agentPorts = [...Object.values(agentOnlyPorts), 9999, 51_820]
+/** The one service that answers on such a port: its agent calls those of other nodes. */
+const guardian = { name: 'guardian', port: agentOnlyPorts.guardian } as const
 /** From here on the kernel gives ports to whoever calls out: such a port can be another's without a fault of its own. */
 const firstCallerPort = 32_768
 
@@ -26,6 +28,10 @@ const probe = z.union([
   z.strictObject({ http: z.strictObject({ port, path: z.string().regex(/^\/[\w./?=&-]{0,127}$/) }) }),
   z.strictObject({ tcp: z.strictObject({ port, send: z.string().regex(/^([0-9a-f]{2}){1,256}$/) }) }),
 ])
+
+/** What the agent serves to services that ask for it: see agent/guardian/. */
+const agentSockets = ['shares'] as const
+export type AgentSocket = (typeof agentSockets)[number]
 
 const manifestSchema = z
   .strictObject({
@@ -80,6 +86,13 @@ const manifestSchema = z
     /** `wireguard`: its own ports on other nodes; `dns`: port 53 outside. */
     egress: z.array(z.enum(['wireguard', 'dns'])).max(2),
     capabilities: z.array(z.enum(['CAP_NET_BIND_SERVICE'])).max(1),
+    /**
+     * It runs before the data partition is open, and so keeps nothing: its data folder lies in memory. It is told no
+     * secret and of no other node, and may require only what is early too.
+     */
+    early: z.boolean().default(false),
+    /** Sockets of the agent that it may call, below /run/agent. */
+    sockets: z.array(z.enum(agentSockets)).max(1).default([]),
     /** What `${…}` may name besides, made of the cluster's nodes or of DNS servers. */
     lists: listsSchema,
     /**
@@ -102,6 +115,7 @@ const manifestSchema = z
       .default({}),
   })
   .superRefine(checkPorts)
+  .superRefine(checkEarly)
   .superRefine(checkTemplates)
 
 export type Manifest = z.infer<typeof manifestSchema>
@@ -153,6 +167,8 @@ export function startOrder(manifests: readonly Manifest[]): Manifest[] {
       const other = manifests.find(m => m.name === needed)
       if (other === undefined)
         throw new RangeError(`Cannot start '${manifest.name}': it requires '${needed}'`)
+      if (manifest.early && !other.early)
+        throw new RangeError(`Cannot start '${manifest.name}' early: it requires '${needed}', which is not`)
       visit(other, [...path, manifest.name])
     }
     ordered.push(manifest)
@@ -162,13 +178,15 @@ export function startOrder(manifests: readonly Manifest[]): Manifest[] {
 }
 
 type PortsAndProbe = {
+  readonly name: string
   readonly ports: readonly { readonly port: number; readonly protocol: string }[]
   readonly readiness: z.infer<typeof probe>
   readonly health?: z.infer<typeof probe> | undefined
 }
 
 function checkPorts(manifest: PortsAndProbe, context: z.RefinementCtx): void {
-  const taken = manifest.ports.findIndex(p => agentPorts.includes(p.port))
+  const isOwn = (port: number) => manifest.name === guardian.name && port === guardian.port
+  const taken = manifest.ports.findIndex(p => agentPorts.includes(p.port) && !isOwn(p.port))
   if (taken >= 0)
     context.addIssue({ code: 'custom', path: ['ports', taken], message: "the port is the agent's" })
   const high = manifest.ports.findIndex(p => p.port >= firstCallerPort)
@@ -184,6 +202,26 @@ function checkPorts(manifest: PortsAndProbe, context: z.RefinementCtx): void {
     if (manifest.ports.some(p => p.protocol === 'tcp' && p.port === probePort(asked))) continue
     context.addIssue({ code: 'custom', path: [kind], message: 'the port is not a TCP port of the service' })
   }
+}
+
+/** What a service is filled from that needs the open disk. */
+function checkEarly(
+  manifest: {
+    readonly early: boolean
+    readonly files: object
+    readonly lists: object
+    readonly command: readonly string[]
+    readonly environment: Readonly<Record<string, string>>
+  },
+  context: z.RefinementCtx,
+): void {
+  if (!manifest.early) return
+  for (const key of ['files', 'lists'] as const)
+    if (Object.keys(manifest[key]).length > 0)
+      context.addIssue({ code: 'custom', path: [key], message: 'an early service has none' })
+  const words = [...manifest.command, ...Object.values(manifest.environment)]
+  if (words.some(word => word.includes('${libp2pId}')))
+    context.addIssue({ code: 'custom', path: ['early'], message: 'libp2pId comes of a secret' })
 }
 
 /** The TCP port that a probe calls. */

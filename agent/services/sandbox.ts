@@ -13,14 +13,17 @@ export type SandboxPlaces = {
   readonly dataDir: string
   /** The rendered files; seen as /run/config. */
   readonly configFolder: string
-  /** The block device that the data folder lies on. */
-  readonly dataDevice: DeviceNumber
+  /** The block device that the data folder lies on; undefined where it lies in memory. */
+  readonly dataDevice: DeviceNumber | undefined
+  /** Where the agent's sockets are: a folder each. */
+  readonly socketFolder: string
   /** Default: enforce. */
   readonly seccomp?: SeccompMode
 }
 
-/** Where a service finds its rendered files. */
+/** Where a service finds its rendered files, and the agent's sockets that it may call. */
 export const configInside = '/run/config'
+const socketsInside = '/run/agent'
 
 /** An OCI runtime configuration (runtime-spec 1.0.2), as far as crun reads it and we use it. */
 export type OciConfig = {
@@ -117,7 +120,10 @@ function rlimit(name: string, value: number) {
   return { type: `RLIMIT_${name}`, hard: value, soft: value }
 }
 
-function mountsOf({ dataDir, configFolder }: SandboxPlaces, { files }: Manifest): OciMount[] {
+function mountsOf(
+  { dataDir, configFolder, socketFolder }: SandboxPlaces,
+  { files, sockets }: Manifest,
+): OciMount[] {
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
     tmpfs('/dev', ['nosuid', 'noexec', 'mode=755', 'size=64k']),
@@ -128,6 +134,7 @@ function mountsOf({ dataDir, configFolder }: SandboxPlaces, { files }: Manifest)
     tmpfs('/opt', ['nosuid', 'noexec', 'nodev', 'mode=755', 'size=64k']),
     bind(configFolder, configInside, 'ro'),
     bind(dataDir, dataDir, 'rw'),
+    ...sockets.map(name => bind(join(socketFolder, name), join(socketsInside, name), 'ro')),
     // crun makes the place and mounts inside the sandbox's own root: a link that the service has left there leads
     // nowhere else.
     ...Object.entries(files).flatMap(([name, { inDataDir }]) =>
@@ -150,17 +157,21 @@ function bind(source: string, destination: string, mode: 'ro' | 'rw'): OciMount 
 }
 
 /** Memory without swap needs no line: the kernel has no swap. Devices need no rules: without mknod there are six. */
-function resourcesOf({ limits }: Manifest, device: DeviceNumber) {
+function resourcesOf({ limits }: Manifest, device: DeviceNumber | undefined) {
   return {
     memory: { limit: limits.memoryMib * mebibyte },
     cpu: { period: cpuPeriodUs, quota: Math.round(limits.cpus * cpuPeriodUs) },
     pids: { limit: limits.pids },
-    blockIO: {
-      throttleReadBpsDevice: [{ ...device, rate: limits.readMibS * mebibyte }],
-      throttleWriteBpsDevice: [{ ...device, rate: limits.writeMibS * mebibyte }],
-      throttleReadIOPSDevice: [{ ...device, rate: limits.diskOps }],
-      throttleWriteIOPSDevice: [{ ...device, rate: limits.diskOps }],
-    },
+    ...(device === undefined ? {} : { blockIO: blockLimits(limits, device) }),
+  }
+}
+
+function blockLimits(limits: Manifest['limits'], device: DeviceNumber) {
+  return {
+    throttleReadBpsDevice: [{ ...device, rate: limits.readMibS * mebibyte }],
+    throttleWriteBpsDevice: [{ ...device, rate: limits.writeMibS * mebibyte }],
+    throttleReadIOPSDevice: [{ ...device, rate: limits.diskOps }],
+    throttleWriteIOPSDevice: [{ ...device, rate: limits.diskOps }],
   }
 }
 

@@ -4,9 +4,9 @@ import { readDataState } from '../disk/blank.ts'
 import { makeFs } from './filesystem.ts'
 import { withHeader } from './header-file.ts'
 import { abandon, type NodeVolume, type World } from './open.ts'
-import { createStore, promoteNext, readStore, storeFolder, writeNext } from './record-store.ts'
+import { createStore, promoteNext, readStore, storeFolder, volumeKeyPath, writeNext } from './record-store.ts'
 import { escrowToken, nodeToken } from './tokens.ts'
-import { formatVolume, openVolume, writeToken } from './volume.ts'
+import { formatVolume, openVolume, saveVolumeKey, writeToken } from './volume.ts'
 
 export type Enrollment = {
   /** 32 bytes; belongs to the caller, who wipes it. */
@@ -14,8 +14,9 @@ export type Enrollment = {
   /** Its `luksUuid` is the UUID that the volume is formatted with: chosen before, by `crypto.randomUUID()`. */
   readonly record: NodeRecord
   readonly escrow: Escrow
-  /** 32 bytes, the caller's to wipe; kept on the encrypted partition alone. */
+  /** Both 32 bytes, the caller's to wipe; kept on the encrypted partition alone. */
   readonly clusterSecret: Buffer
+  readonly leasePrivate: Buffer
 }
 
 /**
@@ -30,7 +31,7 @@ export async function commitEnrollment(
   enrollment: Enrollment,
 ): Promise<SignedRecord> {
   const { run } = world
-  const { secret, record, escrow, clusterSecret } = enrollment
+  const { secret, record, escrow } = enrollment
   await refuseForeign(volume.device)
   await formatVolume(run, { device: volume.device, uuid: record.luksUuid, secret })
   await withHeader(volume.device, volume.headerFile, ({ file }) =>
@@ -39,7 +40,9 @@ export async function commitEnrollment(
   try {
     await makeFs(run, world.mapperPath(volume.name))
     world.mount(world.mapperPath(volume.name), volume.mountPoint)
-    const signed = await createStore(storeFolder(volume.mountPoint), record, clusterSecret)
+    const folder = storeFolder(volume.mountPoint)
+    const signed = await createStore(folder, record, enrollment)
+    await saveVolumeKey(run, { device: volume.device, secret, file: volumeKeyPath(folder) })
     world.sync()
     await writeToken(run, volume.device, escrowToken(escrow))
     await writeToken(run, volume.device, nodeToken(signed))

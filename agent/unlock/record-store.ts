@@ -12,12 +12,16 @@ import { syncFolder } from '../system/sync.ts'
  * |--------------------|-----------------------------------------------------------------------|
  * | `mac.key`          | 32 random bytes                                                       |
  * | `cluster.secret`   | 32 bytes that all nodes of the cluster share                          |
+ * | `lease.key`        | 32 bytes: what only the unlocked node signs with                      |
+ * | `volume.key`       | 64 bytes: with it keyslots are added without the secret of another    |
  * | `record.json`      | SignedRecord: what counts                                             |
  * | `record.next.json` | SignedRecord that is about to count, while the token is being written |
  */
 const files = {
   key: 'mac.key',
   cluster: 'cluster.secret',
+  lease: 'lease.key',
+  volume: 'volume.key',
   current: 'record.json',
   next: 'record.next.json',
 } as const
@@ -33,10 +37,11 @@ export function storeFolder(mountPoint: string): string {
 export async function createStore(
   folder: string,
   record: NodeRecord,
-  clusterSecret: Buffer,
+  { clusterSecret, leasePrivate }: { readonly clusterSecret: Buffer; readonly leasePrivate: Buffer },
 ): Promise<SignedRecord> {
   await mkdir(folder, { mode: 0o700 })
   await writeSynced(folder, files.cluster, clusterSecret)
+  await writeSynced(folder, files.lease, leasePrivate)
   return withNewKey(async key => {
     await writeSynced(folder, files.key, key)
     const signed = macRecord(record, key)
@@ -84,6 +89,16 @@ export async function withKey<T>(folder: string, use: (key: Buffer) => Promise<T
 /** Lends the cluster's secret, as `withKey` does the key. */
 export async function withClusterSecret<T>(folder: string, use: (secret: Buffer) => Promise<T>): Promise<T> {
   return withFile(folder, files.cluster, use)
+}
+
+/** Lends the raw private lease key, as `withKey` does the key. */
+export async function withLeaseKey<T>(folder: string, use: (key: Buffer) => Promise<T>): Promise<T> {
+  return withFile(folder, files.lease, use)
+}
+
+/** Where cryptsetup writes and reads the volume key. */
+export function volumeKeyPath(folder: string): string {
+  return join(folder, files.volume)
 }
 
 async function withFile<T>(folder: string, name: string, use: (key: Buffer) => Promise<T>): Promise<T> {

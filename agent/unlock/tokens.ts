@@ -1,5 +1,7 @@
 import * as z from 'zod'
+import { boxMoreBytes } from '../../protocol/aead.ts'
 import { escrowSchema, type Escrow } from '../../protocol/escrow.ts'
+import { base64url, fromBase64url, toBase64url } from '../../protocol/fields.ts'
 import { signedRecordSchema, type SignedRecord } from '../../protocol/record.ts'
 import type { LuksHeader } from './luks-header.ts'
 import type { LuksToken } from './volume.ts'
@@ -11,6 +13,14 @@ export function nodeToken(signed: SignedRecord): LuksToken {
 
 export function escrowToken(escrow: Escrow): LuksToken {
   return { type: 'orama-escrow', keyslots: [], escrow }
+}
+
+/** Of what the box of token `orama-shares` holds. */
+export const sharesBytesMax = 256 * 1024
+
+/** The shares that this node holds for others, in a box that only its agent opens. */
+export function sharesToken(box: Uint8Array): LuksToken {
+  return { type: 'orama-shares', keyslots: [], v: 1, box: toBase64url(box) }
 }
 
 /**
@@ -35,6 +45,20 @@ export function readEscrowToken(header: LuksHeader): Escrow | undefined {
   const result = z.strictObject({ escrow: escrowSchema }).safeParse(bodyOf(token))
   if (!result.success) throw malformed(token.type, result.error.issues)
   return result.data.escrow
+}
+
+const sharesSchema = z.strictObject({
+  v: z.literal(1),
+  box: base64url({ max: sharesBytesMax + boxMoreBytes }),
+})
+
+/** The box of shares of a header; undefined where there is none. Throws SyntaxError for a malformed one. */
+export function readSharesToken(header: LuksHeader): Buffer | undefined {
+  const token = header.metadata.tokens['2']
+  if (token === undefined) return undefined
+  const result = sharesSchema.safeParse(bodyOf(token))
+  if (!result.success) throw malformed(token.type, result.error.issues)
+  return fromBase64url(result.data.box)
 }
 
 /** What is left of a token without the two fields that LUKS2 itself wants. */

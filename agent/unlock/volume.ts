@@ -14,13 +14,15 @@ export type LuksToken = {
   readonly [key: string]: unknown
 }
 
+/** Few iterations: the secret is 256 random bits, not a password. */
+const pbkdf = ['--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000']
+
 // An emulated machine takes seconds for what hardware does in milliseconds.
 const slowMs = 120_000
 
 /**
  * cryptsetup luksFormat, with the label `orama-pending` and a UUID chosen by the caller: whatever was on the
- * device is gone. Few iterations: the secret is 256 random bits, not a password. Throws RangeError for a secret
- * that is not 32 bytes, ProgramError when cryptsetup fails.
+ * device is gone. Throws RangeError for a secret that is not 32 bytes, ProgramError when cryptsetup fails.
  */
 export async function formatVolume(
   run: Run,
@@ -32,32 +34,73 @@ export async function formatVolume(
     '--uuid',
     format.uuid,
     '--cipher aes-xts-plain64 --key-size 512 --hash sha256',
-    '--pbkdf pbkdf2 --pbkdf-force-iterations 1000',
+    ...pbkdf,
     '--luks2-metadata-size 4m --luks2-keyslots-size 16m',
   ].flatMap(words => words.split(' '))
   await withSecret(run, format.secret)(['luksFormat', ...options], [format.device])
 }
 
-export type Opening = Volume & { readonly headerFile: string; readonly secret: Buffer }
+export type Opening = Volume & {
+  readonly headerFile: string
+  readonly secret: Buffer
+  /** The one keyslot that may open; undefined: any. */
+  readonly keyslot?: number | undefined
+}
 
 /** cryptsetup open, with the header that was checked. Throws ProgramError with status 2 for a wrong secret. */
-export async function openVolume(run: Run, { device, name, headerFile, secret }: Opening): Promise<void> {
-  const header = ['--type', 'luks2', '--header', headerFile, '--disable-external-tokens']
-  await withSecret(run, secret)(['open', ...header], [device, name])
+export async function openVolume(run: Run, opening: Opening): Promise<void> {
+  const { device, name, secret } = opening
+  await withSecret(run, secret)(['open', ...headerOptions(opening)], [device, name])
 }
 
 /** Does the secret open the header? Needs no device-mapper. Throws as openVolume does. */
-export async function tryOpen(
-  run: Run,
-  { device, headerFile, secret }: Omit<Opening, 'name'>,
-): Promise<void> {
+export async function tryOpen(run: Run, opening: Omit<Opening, 'name'>): Promise<void> {
+  const { device, secret } = opening
+  await withSecret(run, secret)(['open', '--test-passphrase', ...headerOptions(opening)], [device])
+}
+
+function headerOptions({ headerFile, keyslot }: Pick<Opening, 'headerFile' | 'keyslot'>): string[] {
   const header = ['--type', 'luks2', '--header', headerFile, '--disable-external-tokens']
-  await withSecret(run, secret)(['open', '--test-passphrase', ...header], [device])
+  return keyslot === undefined ? header : [...header, '--key-slot', String(keyslot)]
 }
 
 /** Was the secret wrong (and nothing else)? cryptsetup ends with status 2 then. */
 export function isWrongSecret(error: unknown): boolean {
   return error instanceof ProgramError && error.status === 2
+}
+
+/**
+ * Has cryptsetup write the volume key to a file, mode 0400, which must not be there: on the encrypted partition, where
+ * it says nothing that an open disk does not. With it keyslots come and go without the secret of another.
+ */
+export async function saveVolumeKey(
+  run: Run,
+  of: { readonly device: string; readonly secret: Buffer; readonly file: string },
+): Promise<void> {
+  const options = ['--batch-mode', '--dump-volume-key', '--volume-key-file', of.file]
+  await withSecret(run, of.secret)(['luksDump', ...options], [of.device])
+}
+
+/** Adds a keyslot for a secret. Throws ProgramError, also where that number is taken. */
+export async function addKeyslot(
+  run: Run,
+  of: {
+    readonly device: string
+    readonly keyslot: number
+    readonly secret: Buffer
+    readonly volumeKeyFile: string
+  },
+): Promise<void> {
+  if (of.secret.length !== secretBytes)
+    throw new RangeError(`Cannot use secret: ${of.secret.length} bytes, need ${secretBytes}`)
+  const options = ['--batch-mode', '--volume-key-file', of.volumeKeyFile, '--key-slot', String(of.keyslot)]
+  const args = ['luksAddKey', ...options, ...pbkdf, '--hash', 'sha256', of.device, '-']
+  await run('cryptsetup', args, { input: of.secret, timeoutMs: slowMs })
+}
+
+/** Destroys a keyslot: its secret opens nothing any more. */
+export async function killKeyslot(run: Run, device: string, keyslot: number): Promise<void> {
+  await run('cryptsetup', ['luksKillSlot', '--batch-mode', device, String(keyslot)], { timeoutMs: slowMs })
 }
 
 /** cryptsetup close: takes the mapping away and its key out of the kernel. */

@@ -54,16 +54,16 @@ export async function subjectOf(manifest: Manifest, reaper: Reaper): Promise<Sub
     run,
     launch,
     runFolder,
-    dataOf: data.dataOf,
+    dataOf: ({ name }) => data.dataOf(name),
     logOf: () => log,
     seccompModeOf: () => 'enforce',
     dataDevice: () => deviceNumber(device),
     setQuota: (uid, quota) => {
       setUserQuota(device, uid, quota)
     },
-    withFacts: (name, use) =>
+    withFacts: ({ name }, use) =>
       withClusterSecret(storeFolder(dataFolder), clusterSecret =>
-        withServiceFacts(name, { record, clusterSecret, nameservers: [] }, use),
+        withServiceFacts(name, { record, peers: [], clusterSecret, nameservers: [] }, use),
       ),
   })
   const bundle = join(runFolder, 'bundles', manifest.name)

@@ -34,7 +34,7 @@ export async function assembleTree(root: string, base: string, inputs: TreeInput
 
 const folders = [
   'boot dev etc/orama opt/orama/.orama proc run sys tmp var',
-  `usr/bin usr/lib/orama/services usr/lib64 ${libraryFolder}`,
+  `usr/bin usr/lib/orama/services ${libraryFolder}`,
 ]
   .join(' ')
   .split(' ')
@@ -44,7 +44,8 @@ const links = {
   bin: 'usr/bin',
   sbin: 'usr/bin',
   lib: 'usr/lib',
-  lib64: 'usr/lib64',
+  lib64: 'usr/lib',
+  'usr/lib64': 'lib',
   'usr/sbin': 'bin',
   'etc/resolv.conf': '/run/resolv.conf',
 }

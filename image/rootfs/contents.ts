@@ -30,8 +30,11 @@ export const openedLibraries: Readonly<Record<string, string>> = {
 /** Packages of the image that bring none of the above. */
 export const otherPackages = ['libatomic1', 'libc6', 'libstdc++6', 'systemd-boot-efi'] as const
 
-/** The file that every dynamic program names as its interpreter. */
-export const loader = 'usr/lib64/ld-linux-x86-64.so.2'
-
-/** Where the loaders of both bases look without being told. */
+/**
+ * Where libraries are: Debian's loader looks in /usr/lib without being told, Buildroot's in /usr/lib64, which is
+ * therefore a link to it.
+ */
 export const libraryFolder = 'usr/lib'
+
+/** What every dynamic program names as its interpreter: /lib64/ld-linux-x86-64.so.2, by links. */
+export const loader = `${libraryFolder}/ld-linux-x86-64.so.2`

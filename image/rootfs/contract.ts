@@ -1,4 +1,4 @@
-import { lstat, open, readFile } from 'node:fs/promises'
+import { lstat, open, readFile, realpath } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { walk } from '../walk.ts'
 import {
@@ -10,7 +10,7 @@ import {
   runtime,
   testServices,
 } from './contents.ts'
-import { libraryClosure } from './libraries.ts'
+import { libraryClosure, searchedFolders } from './libraries.ts'
 
 /** What a tree is judged against: the programs of its services, and whether test code may be in the agent. */
 export type Contract = {
@@ -49,7 +49,16 @@ export async function breaches(root: string, contract: Contract): Promise<string
     const why = await breach(root, path, { allowed, libraries })
     if (why !== undefined) found.push(`${path}: ${why}`)
   }
+  if (paths.includes(loader)) found.push(...(await librariesOutOfSight(root)))
   return [...found, ...testServicesIn(paths, contract), ...(await testCode(root, contract))]
+}
+
+/** Libraries can all be there, and the loader looks elsewhere: PID 1 would not start. */
+async function librariesOutOfSight(root: string): Promise<string[]> {
+  const [searched, wanted] = [await searchedFolders(join(root, loader)), join(root, libraryFolder)]
+  const real = await Promise.all(searched.map(path => realpath(join(root, path)).catch(() => '')))
+  if (real.includes(await realpath(wanted))) return []
+  return [`${libraryFolder}: the loader looks for libraries in ${searched.join(', ')} only`]
 }
 
 function testServicesIn(paths: readonly string[], { test }: Contract): string[] {

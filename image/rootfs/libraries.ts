@@ -38,6 +38,15 @@ export async function findLibrary(soname: string, root: string): Promise<string 
   return undefined
 }
 
+/**
+ * The folders in which a loader looks for libraries without being told, as it says itself: paths from the root of its
+ * tree. It has to run here.
+ */
+export async function searchedFolders(loader: string): Promise<string[]> {
+  const text = await tool(loader, ['--help'], { log: 'loader' })
+  return [...text.matchAll(/^ +(\S+) \(.*system search path\)$/gm)].map(match => match[1] ?? '')
+}
+
 async function followLink(path: string): Promise<string> {
   const stats = await lstat(path)
   if (!stats.isSymbolicLink()) return path

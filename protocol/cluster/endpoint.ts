@@ -30,14 +30,12 @@ export function signEndpoint(
   return endpointRecordSchema.parse({ ...facts, signature })
 }
 
-/** Throws RangeError unless the node of this hello, in this cluster, made the record. */
-export function checkEndpoint(
+/** True when the node of this hello, in this cluster, made the record. */
+export function isEndpointOf(
   record: EndpointRecord,
   of: { readonly hello: Hello; readonly cluster: string },
-): void {
+): boolean {
   const { signature, ...facts } = record
-  if (facts.cluster !== of.cluster) throw new RangeError('Cannot accept endpoint: it is of another cluster')
   const by = { signature: fromBase64url(signature), identity: fromBase64url(of.hello.identity) }
-  if (!verifyBytes(domain, canonicalBytes(facts), by))
-    throw new RangeError(`Cannot accept endpoint: ${facts.node} did not sign it`)
+  return facts.cluster === of.cluster && verifyBytes(domain, canonicalBytes(facts), by)
 }

@@ -10,6 +10,10 @@ import { checkInviteProof, inviteProofSchema } from './invite.ts'
 import type { Trust } from './trust.ts'
 import { checkVoucher } from './voucher.ts'
 
+/** The invite by which a node joins: an operator's voucher, and that the holder of its token means the grant. */
+export const inviteRightSchema = z.strictObject({ voucher: signedTextSchema, proof: inviteProofSchema })
+export type InviteRight = z.infer<typeof inviteRightSchema>
+
 /**
  * A node of a cluster, provable to every other without asking anybody: its hello, the grant of its owner, and for all
  * but the genesis the operator's voucher and the signature of the invite's token. The node itself adds its address.
@@ -18,7 +22,7 @@ export const memberRecordSchema = z.strictObject({
   v: z.literal(1),
   hello: helloSchema,
   grant: signedTextSchema,
-  invite: z.strictObject({ voucher: signedTextSchema, proof: inviteProofSchema }).optional(),
+  invite: inviteRightSchema.optional(),
   address: ipv4,
   /** By the lease key of the hello: no copy of its disk can give the node another address. */
   signature: base64url({ length: 64 }),
@@ -29,7 +33,6 @@ export type MemberRecord = z.infer<typeof memberRecordSchema>
 export type Member = {
   readonly nodeId: string
   readonly address: string
-  readonly owner: Address
   readonly grant: Grant
   readonly hello: Hello
   readonly record: MemberRecord
@@ -53,19 +56,29 @@ export function signMember(
  */
 export function checkMember(value: unknown, trust: Trust): Member {
   const record = memberRecordSchema.parse(value)
-  const { hello, address } = record
+  const { hello } = record
   const grant = parseGrant(record.grant.text)
   if (grant.cluster !== trust.cluster) throw new RangeError('Cannot accept member: it is of another cluster')
   if (!sameAddress(grant.authority, trust.authority))
     throw new RangeError('Cannot accept member: its grant names another authority')
   if (grant.hello !== helloHash(hello))
     throw new RangeError('Cannot accept member: its grant is for other keys')
-  const owner = recoverSigner(record.grant.text, record.grant.signature).address
-  checkRight(record, { grant, owner, trust })
+  checkRight(record, { grant, owner: ownerOf(record), trust })
   const identity = fromBase64url(hello.lease)
   if (!verifyBytes(domain, statement(record), { signature: fromBase64url(record.signature), identity }))
     throw new RangeError('Cannot accept member: it did not sign for its address itself')
-  return { nodeId: nodeIdOf(fromBase64url(hello.identity)), address, owner, grant, hello, record }
+  return readMember(record, grant)
+}
+
+/** A record that was checked before, as it comes from the node's own disk: nothing of it is verified. */
+export function readMember(record: MemberRecord, grant = parseGrant(record.grant.text)): Member {
+  const { hello, address } = record
+  return { nodeId: nodeIdOf(fromBase64url(hello.identity)), address, grant, hello, record }
+}
+
+/** Whose wallet signed the grant of a member. */
+export function ownerOf({ grant }: MemberRecord): Address {
+  return recoverSigner(grant.text, grant.signature).address
 }
 
 type Claim = { readonly grant: Grant; readonly owner: Address; readonly trust: Trust }

@@ -2,8 +2,8 @@ import * as z from 'zod'
 import { fromBase64url, type SignedText, signedTextSchema } from '../fields.ts'
 import { nodeIdOf } from '../hello.ts'
 import { checkDeparture, type Departure, departureSchema } from './departure.ts'
-import { checkMember, type Member, type MemberRecord, memberRecordSchema } from './member.ts'
-import { appoint, soleAuthority, type Trust } from './trust.ts'
+import { checkMember, type Member, type MemberRecord, memberRecordSchema, readMember } from './member.ts'
+import { appoint, parseAppointment, soleAuthority, type Trust } from './trust.ts'
 
 // Only ever grows: nodes and gateways pass it on in any order, as often as they like, and all end with the same.
 // Who keeps something back delays, but invents nobody and removes nobody.
@@ -17,6 +17,8 @@ export const membershipSchema = z.strictObject({
   departures: z.array(departureSchema).max(membersMax).readonly(),
 })
 export type MembershipRecords = z.infer<typeof membershipSchema>
+
+export const noMembers: MembershipRecords = { members: [], departures: [] }
 
 /** What a node knows, all of it checked. */
 export type Membership = {
@@ -68,6 +70,29 @@ export function merge(
     })
   ofOthers.forEach(depart)
   return { membership: next, refusals }
+}
+
+/** What a node knew when it wrote these records itself: nothing is verified, everything was when it came. */
+export function restore(
+  { appointment, members, departures }: MembershipRecords,
+  of: Parameters<typeof soleAuthority>[0],
+): Membership {
+  const alone = soleAuthority(of)
+  const trust =
+    appointment === undefined ? alone : { ...alone, ...pickAppointed(parseAppointment(appointment.text)) }
+  return {
+    trust,
+    appointment,
+    members: new Map(members.map(record => readMember(record)).map(member => [member.nodeId, member])),
+    departures: new Map(departures.map(departure => [departure.node, departure])),
+  }
+}
+
+function pickAppointed({
+  number,
+  operators,
+}: ReturnType<typeof parseAppointment>): Pick<Trust, 'number' | 'operators'> {
+  return { number, operators }
 }
 
 /** Who is a member now, by node id in order. */

@@ -11,6 +11,9 @@ export const epochIdSchema = z.strictObject({
 })
 export type EpochId = z.infer<typeof epochIdSchema>
 
+/** So many shares of a node a guardian holds: that of the newest epoch, and that of the one before. */
+export const epochsHeldMax = 2
+
 /** What a node keeps of a share that it gave away: enough to know it again, nothing of what it is. */
 const holderSchema = z.strictObject({
   node: nodeId,
@@ -25,8 +28,6 @@ export const epochSchema = z
   .strictObject({
     ...epochIdSchema.shape,
     threshold: z.int().min(3).max(255),
-    /** Of the LUKS2 header, which its secret opens. */
-    keyslot: z.int().min(0).max(31),
     made: time,
     holders: z.array(holderSchema).max(guardiansMax).readonly(),
   })
@@ -43,6 +44,25 @@ export function newEpochId(number: number): EpochId {
 export function epochName({ number, id }: EpochId): string {
   return `${number}-${id}`
 }
+
+/** What `epochName` writes, in no other spelling; parsed to the epoch. */
+export const epochNameText = z
+  .string()
+  .regex(/^[1-9]\d{0,15}-[0-9a-f]{32}$/, 'not <number>-<32 lower-case hex digits>')
+  .transform(text => ({ number: Number(text.slice(0, -33)), id: text.slice(-32) }))
+  .pipe(epochIdSchema)
+
+/** Several epochs as one text, with commas between; empty for none. */
+export function epochNames(epochs: readonly EpochId[]): string {
+  return epochs.map(epochName).join(',')
+}
+
+/** What `epochNames` writes of as many epochs as a guardian holds of a node, each once. */
+export const epochNamesText = z
+  .string()
+  .transform(text => (text === '' ? [] : text.split(',')))
+  .refine(names => new Set(names).size === names.length, 'one epoch twice')
+  .pipe(z.array(epochNameText).max(epochsHeldMax))
 
 export function isSameEpoch(a: EpochId, b: EpochId): boolean {
   return a.number === b.number && a.id === b.id

@@ -3,7 +3,7 @@ import { canonicalBytes } from '../canonical.ts'
 import { base64url, clusterId, counter, fromBase64url, nodeId, toBase64url } from '../fields.ts'
 import type { Hello } from '../hello.ts'
 import { signBytes, verifyBytes } from '../keys.ts'
-import { type EpochId, epochIdSchema, epochName } from './epoch.ts'
+import { type EpochId, epochIdSchema, epochName, epochsHeldMax } from './epoch.ts'
 
 // What a node and its guardian say to each other on port 10106. What only the unlocked original may do is signed by
 // its lease key and carries a number that rises, for one start of the guardian; to ask for a share a locked node has
@@ -23,7 +23,7 @@ export const sessionSchema = z.strictObject({
   /** Good for one request of this node for its share, for 30 seconds. */
   nonce: base64url({ length: 16 }),
   /** At most two: the newest and the one before. */
-  holds: z.array(epochIdSchema).max(2).readonly(),
+  holds: z.array(epochIdSchema).max(epochsHeldMax).readonly(),
 })
 export type GuardianSession = z.infer<typeof sessionSchema>
 
@@ -50,7 +50,11 @@ export const statementSchema = z.discriminatedUnion('kind', [
     box: base64url({ max: 256 }),
   }),
   /** Keep shares of these epochs alone; none: erase all. */
-  z.strictObject({ kind: z.literal('keep'), ...from, keep: z.array(epochIdSchema).max(2).readonly() }),
+  z.strictObject({
+    kind: z.literal('keep'),
+    ...from,
+    keep: z.array(epochIdSchema).max(epochsHeldMax).readonly(),
+  }),
 ])
 export type Statement = z.infer<typeof statementSchema>
 
@@ -59,7 +63,9 @@ export const signedStatementSchema = z.strictObject({ statement: statementSchema
 export type SignedStatement = z.infer<typeof signedStatementSchema>
 
 /** 200 to it. */
-export const statementAnswerSchema = z.strictObject({ holds: z.array(epochIdSchema).max(2).readonly() })
+export const statementAnswerSchema = z.strictObject({
+  holds: z.array(epochIdSchema).max(epochsHeldMax).readonly(),
+})
 export type StatementAnswer = z.infer<typeof statementAnswerSchema>
 
 /** POST /v1/guardian/release: what a node asks when it wants its share. */
@@ -91,7 +97,7 @@ export type SignedRelease = z.infer<typeof signedReleaseSchema>
 export const releaseAnswerSchema = z.strictObject({ box: base64url({ max: 256 }) })
 export type ReleaseAnswer = z.infer<typeof releaseAnswerSchema>
 
-/** Why a guardian does not give a share. */
+/** Why a guardian does not give a share, or does not heed a statement. */
 export const refusalReasons = [
   'lease', // another, or the node itself before it crashed, holds a live lease
   'starting', // the guardian has just started, and does not know yet who lives
@@ -100,17 +106,19 @@ export const refusalReasons = [
   'release', // the release that asks is older than one before
   'not-a-member',
   'not-signed', // signature, nonce or source address are not the node's
+  'session', // a statement for another start of the guardian, or with a number that was used: ask for the session again
   'too-many', // asked too often
 ] as const
 export type RefusalReason = (typeof refusalReasons)[number]
 
+/** 403, 404, 409, 423, 425 or 429 to a release or a statement. */
 export const releaseRefusalSchema = z.object({
   error: z.string().max(4096),
   hint: z.string().max(4096).optional(),
   reason: z.enum(refusalReasons),
   /** Asking sooner is useless. */
   retryS: z.number().min(0).max(120).optional(),
-  holds: z.array(epochIdSchema).max(2).readonly().optional(),
+  holds: z.array(epochIdSchema).max(epochsHeldMax).readonly().optional(),
 })
 export type ReleaseRefusal = z.infer<typeof releaseRefusalSchema>
 

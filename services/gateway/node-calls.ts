@@ -11,7 +11,7 @@ import { chooseNode, type Cluster, nodeQuery, nodeQuerySchema } from './choose-n
 // of what was parsed.
 
 export function statusCall(cluster: Cluster, { url, signal }: Request): Call {
-  const node = chooseNode(cluster, parseQuery(url.searchParams, nodeQuerySchema))
+  const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
   return { node, method: 'GET', path: '/v1/agent/status', signal }
 }
 
@@ -37,7 +37,7 @@ export function asksToFollow({ url }: Request): boolean {
 
 /** `once` reads to an end even where the query asks to follow: so a HEAD has one. */
 export function logsCall(cluster: Cluster, { url, signal }: Request, how: 'once' | 'follow'): Call {
-  const { node_id, wg_ip, ...asked } = parseQuery(url.searchParams, logsQuerySchema)
+  const { node_id, wg_ip, ...asked } = parseQuery(url, logsQuerySchema)
   const node = chooseNode(cluster, { node_id, wg_ip })
   const query = new URLSearchParams({ service: asked.service ?? 'agent' })
   if (asked.lines !== undefined) query.set('lines', asked.lines)
@@ -46,7 +46,7 @@ export function logsCall(cluster: Cluster, { url, signal }: Request, how: 'once'
 }
 
 export function commandCall(cluster: Cluster, { url, body, signal }: Request): Call {
-  const node = chooseNode(cluster, parseQuery(url.searchParams, nodeQuerySchema))
+  const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
   const command = JSON.stringify(parseJson(body, commandSchema))
   return { node, method: 'POST', path: '/v1/agent/command', body: command, signal }
 }
@@ -55,7 +55,7 @@ const leaveSchema = z.strictObject({ order: signedTextSchema })
 
 /** A node leaves by an order of its owner alone, which it judges itself. */
 export function leaveCall(cluster: Cluster, { url, body, signal }: Request): Call {
-  const node = chooseNode(cluster, parseQuery(url.searchParams, nodeQuerySchema))
+  const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
   const command = JSON.stringify({ action: 'leave', ...parseJson(body, leaveSchema) })
   return { node, method: 'POST', path: '/v1/agent/command', body: command, signal }
 }

@@ -40,3 +40,8 @@ t.test('parseJson() quotes no long names', async t => {
 t.test('parseJson() returns what the schema says', async t => {
   t.same(parseJson(Buffer.from('{"name":"é"}'), shape), { name: 'é' })
 })
+
+t.test('who sends what does not fit is told where the fields are described', async t => {
+  const hint = 'docs/ has the fields of each route'
+  t.throws(() => parseJson(Buffer.from('[]'), shape), { message: /does not fit/, hint })
+})

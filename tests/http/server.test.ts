@@ -1,11 +1,14 @@
 import { once } from 'node:events'
-import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { existsSync } from 'node:fs'
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { writeFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import * as z from 'zod'
 import { HttpError } from '../../http/error.ts'
-import { ask, bodyBytesMax, dial, raw, received, routes, serving } from './serving.ts'
+import { closeHttp, serveHttp } from '../../http/server.ts'
+import { ask, bodyBytesMax, dial, raw, received, routes, serving, socketPath, unheard } from './serving.ts'
 
 const answers = [
   ['GET', '/', 200, 'text/plain; charset=utf-8', 'hello'],
@@ -230,4 +233,55 @@ t.test('a guard runs before the route, and before a body is taken', async t => {
   t.equal(large.status, 401)
   t.equal((await ask(port, ['GET', '/nothing'])).status, 401)
   t.same(seen, ['/json', '/json', '/echo', '/nothing'])
+})
+
+t.test('bytes are sent as they are, and given back once they are out', async t => {
+  const bytes = Buffer.from([0, 255, 10, 13])
+  const sent = Promise.withResolvers<undefined>()
+  const { port } = await serving(t, {
+    'GET /': { handle: () => ({ body: bytes, sent: () => sent.resolve(undefined) }) },
+  })
+  const answer = await raw(port, 'GET / HTTP/1.1\r\nhost: x\r\n\r\n')
+  await sent.promise
+  t.match(answer, /content-type: application\/octet-stream\r\ncontent-length: 4\r\n/)
+  t.ok(answer.endsWith(`\r\n\r\n${bytes.toString('latin1')}`))
+})
+
+t.test('a body is given back also where who asked has gone before', async t => {
+  const sent = Promise.withResolvers<undefined>()
+  const { port, server } = await serving(t, {
+    'GET /': {
+      handle: async () => {
+        await gone
+        return { body: Buffer.alloc(4), sent: () => sent.resolve(undefined) }
+      },
+    },
+  })
+  const gone = new Promise(resolve =>
+    server.once('request', (_, response: ServerResponse) => response.once('close', resolve)),
+  )
+  const socket = await dial(port)
+  const asked = once(server, 'request')
+  socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
+  await asked
+  socket.resetAndDestroy()
+  await t.resolves(sent.promise)
+})
+
+t.test('a Unix socket is served as a port is, and is gone when the server is', async t => {
+  const path = await socketPath(t)
+  const server = await serveHttp({ path, routes, report: unheard })
+  const request = httpRequest({ socketPath: path, path: '/json?a', agent: false })
+  const answered = once(request, 'response')
+  request.end()
+  const [response] = (await answered) as [IncomingMessage]
+  t.equal(await text(response), '{"asked":"?a"}\n')
+  await closeHttp(server)
+  t.notOk(existsSync(path))
+})
+
+t.test('serveHttp() takes no Unix socket that is there already', async t => {
+  const path = await socketPath(t)
+  await writeFile(path, '')
+  await t.rejects(serveHttp({ path, routes, report: unheard }), { code: 'EADDRINUSE' })
 })

@@ -4,6 +4,7 @@ import t from 'tap'
 import { nodeFileSchema } from '../../operator/node-file.ts'
 import type { NodeFile } from '../../operator/node-file.ts'
 import { newKeyPair } from '../../protocol/keys.ts'
+import { genesisRecord } from '../protocol/cluster/sample.ts'
 import { agentToken, answer, luksUuid, playNode } from './node.ts'
 import type { Behaviour, PlayedNode } from './node.ts'
 import { configFolder, orama, owner, ownerKey, writeWallet } from './support.ts'
@@ -185,7 +186,11 @@ const refused: readonly (readonly [string, Partial<Behaviour>, number, RegExp])[
   ['a hello whose identity signs nothing here', wrongFoot({ hello: { identity: another } }), 5, /not signed/],
   [
     'a reply that is not sealed for us',
-    wrongFoot({ answers: { 'POST /v1/agent/enroll/complete': answer(200, { v: 1, box: 'A'.repeat(80) }) } }),
+    wrongFoot({
+      answers: {
+        'POST /v1/agent/enroll/complete': answer(200, { v: 1, box: 'A'.repeat(80), member: genesisRecord() }),
+      },
+    }),
     5,
     /acknowledgement/,
   ],

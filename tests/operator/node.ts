@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { completionSchema, enrollmentConfigSchema, signAcknowledgement } from '../../protocol/completion.ts'
 import type { Acknowledgement, EnrollmentConfig } from '../../protocol/completion.ts'
+import { signMember } from '../../protocol/cluster/member.ts'
 import { sealEscrow } from '../../protocol/escrow.ts'
 import type { EscrowMeta } from '../../protocol/escrow.ts'
 import { formatTime, fromBase64url, toBase64url } from '../../protocol/fields.ts'
@@ -120,7 +121,9 @@ export async function playNode(
     configs.push(config)
     enrolled.cluster = config.cluster
     await behaviour.onCompletion?.()
-    return behaviour.losesAnswer === true ? undefined : { v: 1, box: opened.sealReply(acknowledge()) }
+    const { address } = config.wireguard
+    const member = signMember({ hello, grant: completion.grant, address }, keys.lease.privateKey)
+    return behaviour.losesAnswer === true ? undefined : { v: 1, box: opened.sealReply(acknowledge()), member }
   }
   const repeat = (body: string) => {
     const request = acknowledgementRequestSchema.parse(JSON.parse(body))

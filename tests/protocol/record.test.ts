@@ -2,6 +2,7 @@ import t from 'tap'
 import { checkRecord, macRecord } from '../../protocol/record.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import { publicKeyOf, signText } from '../../protocol/wallet.ts'
+import { joinRecord } from './cluster/sample.ts'
 import { hello, hexBytes, tampered, vectors, withField } from './sample.ts'
 
 const owner = hexBytes(vectors.escrow.ownerPrivate)
@@ -25,7 +26,11 @@ const record: NodeRecord = {
   identityPrivate: hexBytes(vectors.identityPrivate).toString('base64url'),
   agentToken: 'ab'.repeat(32),
   luksUuid: vectors.escrow.meta.luksUuid,
-  escrowNumber: 1,
+  authority: '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed',
+  membership: { members: [], departures: [] },
+  endpoints: [],
+  sharesKey: 'B'.repeat(42) + 'A',
+  openings: { current: { kind: 'escrow', keyslot: 0, number: 1 } },
   enrolledAt: '2026-11-21T08:02:00Z',
   lastOrder: 0,
 }
@@ -47,7 +52,19 @@ const changes: Readonly<Record<string, unknown>> = {
   identityPrivate: 'A'.repeat(43),
   agentToken: 'b'.repeat(64),
   luksUuid: '11234567-89ab-4cde-8f01-23456789abcd',
-  escrowNumber: 0,
+  authority: '0x52908400098527886E0F7030069857D2E4169EE7',
+  membership: { members: [joinRecord()], departures: [] },
+  endpoints: [
+    {
+      cluster: 'b'.repeat(32),
+      node: 'naaaaaaaaaaaaaaaa',
+      number: 1,
+      endpoint: '192.0.2.7:51820',
+      signature: 'A'.repeat(86),
+    },
+  ],
+  sharesKey: 'A'.repeat(43),
+  openings: { current: { kind: 'escrow', keyslot: 1, number: 1 } },
   enrolledAt: '2026-11-21T08:02:01Z',
   lastOrder: 1,
 }

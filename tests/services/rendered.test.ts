@@ -22,17 +22,24 @@ async function rendered(name: string, { peers, nameservers }: Situation) {
     nodeId: nodes[n] ?? '',
   })
   const all = Array.from({ length: peers }, (_, index) => peerAt(index + 1))
-  const wireguard = { privateKey: key(9), address: '10.0.0.1', prefix: 24, listenPort: 51_820, peers: all }
+  const wireguard = { privateKey: key(9), address: '10.0.0.1', prefix: 24, listenPort: 51_820, peers: [] }
   const record = { nodeId: nodes[0] ?? '', cluster, wireguard }
   const dataDir = `/opt/orama/.orama/data/${name}`
-  return withServiceFacts(name, { record, clusterSecret: Buffer.alloc(32, 7), nameservers }, async facts => {
+  const from = { record, peers: all, clusterSecret: Buffer.alloc(32, 7), nameservers }
+  return withServiceFacts(name, from, async facts => {
     const open = { ...facts.open, dataDir, configDir: '/run/config' }
     const values = visibleValues(manifest.lists, open, facts.sources)
     const texts = Object.entries(manifest.files).map(([file, { text }]) => [
       file,
       fillSecret(text, values, facts.secrets).toString(),
     ])
-    const places = { root: '/r', dataDir, configFolder: '/c', dataDevice: { major: 253, minor: 1 } }
+    const places = {
+      root: '/r',
+      dataDir,
+      configFolder: '/c',
+      dataDevice: { major: 253, minor: 1 },
+      socketFolder: '/s',
+    }
     const { process } = sandboxConfig(manifest, places, values)
     return {
       files: Object.fromEntries(texts) as Record<string, string>,

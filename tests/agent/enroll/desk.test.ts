@@ -14,7 +14,7 @@ import { completionFor, freshSession, otherWord, ownerOf, stranger, wallet } fro
 
 const session = await freshSession()
 const answer = async (accepted: Accepted) =>
-  Promise.resolve({ box: accepted.sealReply(Buffer.from('enrolled')) })
+  Promise.resolve({ box: accepted.sealReply(Buffer.from('enrolled')), member: accepted.member })
 const atOnce = () => Promise.resolve()
 
 type Answer = { readonly status: number; readonly body: string; readonly headers: IncomingMessage['headers'] }
@@ -77,7 +77,8 @@ t.test('the owner is let in, and the reply opens with the gateway key alone', as
   const { completion, sealed } = completionFor(session)
   const { status, body } = await ask({ body: completion })
   t.equal(status, 200)
-  const { box } = completionAnswerSchema.parse(JSON.parse(body))
+  const { box, member } = completionAnswerSchema.parse(JSON.parse(body))
+  t.equal(member.address, '10.0.0.1')
   t.equal(sealed.openReply(box).toString(), 'enrolled')
   t.throws(() => completionFor(session).sealed.openReply(box))
 })

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { acknowledge } from '../../../agent/enroll/commit.ts'
-import { type Accepted, checkClaim, judgeCompletion } from '../../../agent/enroll/judge.ts'
+import { type Judged, checkClaim, judgeCompletion } from '../../../agent/enroll/judge.ts'
 import { endSession } from '../../../agent/enroll/session.ts'
 import { verifyAcknowledgement } from '../../../protocol/completion.ts'
 import { toBase64url, formatTime } from '../../../protocol/fields.ts'
@@ -69,7 +69,6 @@ const refusals: readonly (readonly [why: string, changes: Changes, message: RegE
   ['a grant that has expired', { grant: { issued: at(-20), expires: at(-10) } }, /expired/],
   ['a grant of the future', { grant: { issued: at(20), expires: at(30) } }, /in the future/],
   ['a grant that lives for a day', { grant: { expires: at(1440) } }, /must live at most/],
-  ['a grant to join', { grant: { kind: 'join' } }, /genesis nodes only/],
   ['a genesis with a token', { grant: { tokenHash: 'a'.repeat(64) } }, /has no token/],
   ['a stranger where the file names the owner', { key: stranger }, /the owner is/, ownerOf(wallet)],
   ['another cluster than that of the grant', { grant: { cluster: 'f'.repeat(32) } }, /another cluster/],
@@ -128,7 +127,7 @@ t.test('the keys of a session that is over open nothing', async t => {
   await t.rejects(judgeCompletion(completion, { session: ended, owner: undefined, now }))
 })
 
-const claimed = (claim: string | undefined): Accepted => ({
+const claimed = (claim: string | undefined): Judged => ({
   ...accepted,
   config: { ...accepted.config, claim },
 })
@@ -169,7 +168,11 @@ t.test('acknowledge() signs what the operator checks', async t => {
     identityPrivate: toBase64url(privateKey),
     agentToken: 'ab'.repeat(32),
     luksUuid: '01234567-89ab-4cde-8f01-23456789abcd',
-    escrowNumber: 1,
+    authority: ownerOf(wallet),
+    membership: { members: [], departures: [] },
+    endpoints: [],
+    sharesKey: toBase64url(randomBytes(32)),
+    openings: { current: { kind: 'escrow', keyslot: 0, number: 1 } },
     enrolledAt: at(0),
     lastOrder: 0,
   }

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { carryOut } from '../../../agent/node/acts.ts'
+import { clusterView } from '../../../agent/cluster/view.ts'
 import { newMachine } from '../../../agent/node/machine.ts'
 import type { Node } from '../../../agent/node/serve.ts'
 import { formatTime } from '../../../protocol/fields.ts'
 import { composeOrder } from '../../../protocol/order.ts'
 import { addressOf, publicKeyOf, signText } from '../../../protocol/wallet.ts'
+import { manifest } from '../services/example.ts'
 import { sampleEnrollment } from '../unlock/node-samples.ts'
 
 const wallet = randomBytes(32)
@@ -22,7 +24,7 @@ function order(service: string) {
   return { text, signature: signText(text, wallet) }
 }
 
-/** A node with the service `one`; `did` is what was done to it. */
+/** A node with the service `one`, and an early one; `did` is what was done to it. */
 function setUp() {
   const did: string[] = []
   const note = (what: string) => (name: string, mode?: string) => {
@@ -30,8 +32,8 @@ function setUp() {
     return Promise.resolve()
   }
   const services = {
+    manifests: [manifest({ name: 'one' }), { ...manifest({ name: 'dawn' }), early: true }],
     supervisor: {
-      status: () => ({ one: {} }),
       restart: note('restart'),
       stop: note('stop'),
       start: note('start'),
@@ -39,8 +41,9 @@ function setUp() {
     seccomp: { set: note('seccomp') },
   } as unknown as NonNullable<Node['services']>
   const node: Node = {
-    machine: newMachine(),
+    machine: { ...newMachine(), dataOpen: true },
     record,
+    view: clusterView(record),
     services,
     keepRecord: async next => {
       did.push(`store ${next.lastOrder}`)
@@ -113,6 +116,17 @@ t.test('a node that stops starts nothing', async t => {
   for (const action of ['restart', 'start'] as const)
     await t.rejects(carryOut(node, { action, service: 'one' }), { name: 'HttpError', status: 409 })
   t.same(did, [])
+})
+
+t.test('while the disk is closed only what is early is commanded', async t => {
+  const { node, did } = setUp()
+  node.machine.dataOpen = false
+  for (const action of ['restart', 'start', 'stop'] as const) {
+    const refusal = { name: 'HttpError', status: 409, message: /waits for the disk/ }
+    await t.rejects(carryOut(node, { action, service: 'one' }), refusal)
+  }
+  await carryOut(node, { action: 'restart', service: 'dawn' })
+  t.same(did, ['restart dawn'])
 })
 
 t.test('before the services run there is nothing to command', async t => {

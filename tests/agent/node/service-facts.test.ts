@@ -11,13 +11,11 @@ const wireguard = { privateKey: key(3), address: '10.0.0.1', prefix: 24, listenP
 const record = {
   nodeId: own,
   cluster: '0123456789abcdef0123456789abcdef',
-  wireguard: {
-    ...wireguard,
-    peers: [operator, { name: 'two', publicKey: key(2), address: '10.0.0.2', nodeId: other }],
-  },
+  wireguard: { ...wireguard, peers: [operator] },
 }
+const peers = [operator, { name: 'two', publicKey: key(2), address: '10.0.0.2', nodeId: other }]
 const nameservers = ['192.0.2.53', '127.0.0.1', '10.0.0.1', '0.0.0.0', '192.0.2.53', '127.1.2.3']
-const sources = { record, clusterSecret, nameservers }
+const sources = { record, peers, clusterSecret, nameservers }
 
 /** What the facts of a service say, with secrets as text. */
 async function told(service: string, from = sources) {
@@ -60,14 +58,11 @@ t.test('each node knows the libp2p id of the other as the other knows its own', 
   const swapped = {
     ...record,
     nodeId: other,
-    wireguard: {
-      ...wireguard,
-      address: '10.0.0.2',
-      peers: [{ name: 'one', publicKey: key(4), address: '10.0.0.1', nodeId: own }],
-    },
+    wireguard: { ...wireguard, address: '10.0.0.2', peers: [] },
   }
+  const one = { name: 'one', publicKey: key(4), address: '10.0.0.1', nodeId: own }
   const here = await told('kubo')
-  const there = await told('kubo', { ...sources, record: swapped })
+  const there = await told('kubo', { ...sources, record: swapped, peers: [one] })
   t.equal(here.sources.peers[0]?.itemLibp2pId, there.open.libp2pId)
   t.equal(there.sources.peers[0]?.itemLibp2pId, here.open.libp2pId)
   t.equal(here.secrets['clusterKey'], there.secrets['clusterKey'])

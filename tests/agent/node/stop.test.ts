@@ -1,3 +1,4 @@
+import { clusterView } from '../../../agent/cluster/view.ts'
 import t from 'tap'
 import { type Machine, newMachine } from '../../../agent/node/machine.ts'
 import type { Node } from '../../../agent/node/serve.ts'
@@ -34,7 +35,8 @@ function setUp(parts: Partial<Parts> = {}) {
 function enroll(machine: Machine, more: Pick<Node, 'services'> = {}): void {
   const { record } = sampleEnrollment()
   const keepRecord = (next: Node['record']) => Promise.resolve(next)
-  machine.node = { machine, record, keepRecord, stop: () => undefined, ...more }
+  const view = clusterView(record)
+  machine.node = { machine, record, view, keepRecord, stop: () => undefined, ...more }
 }
 
 const inOrder = ['stop services', 'close log', 'close data', 'power-off']

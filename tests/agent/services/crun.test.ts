@@ -36,7 +36,8 @@ function setUp(t: Test, changes: Partial<SandboxMachine> = {}, pid = '123\n') {
     ...changes,
   }
   const config = () => JSON.parse(readFileSync(`${bundle}/config.json`, 'utf8')) as OciConfig
-  return { did, config, start: () => crun(machine).start(manifest({ name: 'one' })) }
+  const start = (early = false) => crun(machine).start({ ...manifest({ name: 'one' }), early })
+  return { did, config, start }
 }
 
 t.test('the quota is set before each start', { skip }, async t => {
@@ -45,6 +46,15 @@ t.test('the quota is set before each start', { skip }, async t => {
   await start()
   const once = ['quota 1001: 4096 MiB, 65536 files', 'crun run']
   t.same(did, [...once, ...once])
+})
+
+t.test('an early service asks nothing of the disk', { skip }, async t => {
+  const never = () => {
+    throw new Error('the disk is closed')
+  }
+  const { start, did } = setUp(t, { setQuota: never, dataDevice: never })
+  t.equal(await start(true), 123)
+  t.same(did, ['crun run'])
 })
 
 t.test('who cannot be limited is not started', { skip }, async t => {

@@ -18,6 +18,14 @@ const refused = [
   ['too long', ' '.repeat(262_145), '262145 characters'],
   ['an array', '[]', 'the whole'],
   ['an unknown key', { privileged: true }, 'privileged'],
+  ['an early service with a secret in a file', { early: true, lists: {} }, 'files'],
+  ['an early service that lists nodes', { early: true, files: {} }, 'lists'],
+  [
+    'an early service with an id made of a secret',
+    { early: true, files: {}, lists: {}, command: ['/usr/bin/x', '${libp2pId}'] },
+    'early',
+  ],
+  ['a socket that the agent does not have', { sockets: ['disk'] }, 'sockets.0'],
   [
     'an unknown key inside',
     { limits: { memoryMib: 512, cpus: 2, pids: 256, files: 4096, swap: 1 } },
@@ -103,6 +111,17 @@ for (const [why, change, path] of refused)
     }
   })
 
+t.test("the guardian has its own port, and no other of the agent's", async t => {
+  const text = readFileSync(join(services, 'guardian/service.json'), 'utf8')
+  t.same(
+    parseManifest(text, 'x/service.json').ports.map(p => p.port),
+    [10_106],
+  )
+  t.throws(() => parseManifest(text.replaceAll('10106', '9998'), 'x/service.json'), {
+    message: /ports\.0: the port is the agent's/,
+  })
+})
+
 const a = manifest({ name: 'a', uid: 1001, port: 1 })
 const b = manifest({ name: 'b', uid: 1002, port: 2, requires: ['a'] })
 const c = manifest({ name: 'c', uid: 1003, port: 3, requires: ['b', 'a'] })
@@ -120,6 +139,7 @@ const wrongTogether: readonly (readonly [string, readonly Manifest[], RegExp])[]
   ['a port twice', [a, { ...b, ports: a.ports }], /port 1\/tcp is given twice, by 'a' and 'b'/],
   ['a service that is not there', [b], /requires 'a'/],
   ['a circle', [{ ...a, requires: ['c'] }, b, c], /a → c → b → a/],
+  ['an early service that requires another', [a, { ...b, early: true }], /'b' early: it requires 'a'/],
   ['a service that requires itself', [{ ...a, requires: ['a'] }], /a → a/],
 ]
 for (const [why, manifests, message] of wrongTogether)

@@ -8,6 +8,7 @@ const places = {
   dataDir: '/opt/orama/.orama/data/one',
   configFolder: '/run/orama/one/config',
   dataDevice: { major: 253, minor: 1 },
+  socketFolder: '/run/orama/sockets',
 }
 const values = {
   nodeId: 'n1',
@@ -194,4 +195,19 @@ t.test('a sandbox enforces unless it is told to audit', async t => {
   t.equal(config.linux.seccomp.defaultAction, 'SCMP_ACT_ERRNO')
   const audited = sandboxConfig(one, { ...places, seccomp: 'audit' }, values)
   t.equal(audited.linux.seccomp.defaultAction, 'SCMP_ACT_LOG')
+})
+
+t.test('a service sees the sockets of the agent that its manifest names, and no others', async t => {
+  const agent = (sockets: readonly 'shares'[]) =>
+    sandboxConfig({ ...one, sockets: [...sockets] }, places, values).mounts.filter(mount =>
+      mount.source.startsWith(places.socketFolder),
+    )
+  t.same(agent([]), [])
+  t.match(agent(['shares']), [{ source: '/run/orama/sockets/shares', destination: '/run/agent/shares' }])
+})
+
+t.test('a service whose data lies in memory has no limits of a disk', async t => {
+  const early = sandboxConfig(one, { ...places, dataDevice: undefined }, values)
+  t.notOk('blockIO' in (early.linux['resources'] as object))
+  t.ok('blockIO' in (config.linux['resources'] as object))
 })

@@ -13,7 +13,16 @@ import { run } from '../../../agent/system/run.ts'
 import { goodPair, writeAt, writeCopies } from './luks-samples.ts'
 import { bench, sampleEnrollment, type Bench } from './node-samples.ts'
 
-const stepsOfCommit = ['luksFormat', 'open', 'mke2fs', 'mount', 'sync', 'orama-escrow', 'orama-node']
+const stepsOfCommit = [
+  'luksFormat',
+  'open',
+  'mke2fs',
+  'mount',
+  'luksDump',
+  'sync',
+  'orama-escrow',
+  'orama-node',
+]
 
 // Enrolled once; each test gets a copy of its own.
 const original = await bench(t.testdir())

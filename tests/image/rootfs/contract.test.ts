@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { chmod, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { libraryFolder } from '../../../image/rootfs/contents.ts'
+import { libraryFolder, loader } from '../../../image/rootfs/contents.ts'
 import { breaches, type Contract, testMarker } from '../../../image/rootfs/contract.ts'
 import { hostLibrary, makeSmallTree, program, put } from './small-tree.ts'
 
@@ -110,6 +110,16 @@ t.test('breaches() names every breach, not the first alone', async t => {
   await put(root, 'usr/bin/sh', { from: '/bin/sh', mode: 0o755 })
   await put(root, 'etc/x', { text: 'x', mode: 0o666 })
   t.equal((await breaches(root, ordinary)).length, 3)
+})
+
+t.test('breaches() names a loader that does not look where the libraries are', async t => {
+  const root = t.testdir()
+  await makeSmallTree(root)
+  const says = '#!/bin/sh\necho "  /lib64 (system search path)"\necho "  /usr/lib64 (system search path)"\n'
+  await put(root, loader, { text: says, mode: 0o755 })
+  t.same(await breaches(root, ordinary), [], 'as Buildroot has it: usr/lib64 is a link')
+  await rm(join(root, 'usr/lib64'))
+  t.match(await breaches(root, ordinary), [/^usr\/lib: the loader looks .* in \/lib64, \/usr\/lib64 only$/])
 })
 
 t.test('breaches() refuses a tree where a listed program lacks its library', async t => {

@@ -1,5 +1,5 @@
-import { chmod, copyFile, mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { chmod, copyFile, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import {
   executables,
   libraryFolder,
@@ -36,7 +36,8 @@ export async function makeSmallTree(root: string): Promise<void> {
     await put(root, `usr/bin/${name}`, { from: program, mode: 0o755 })
   for (const soname of ['libc.so.6', ...Object.keys(openedLibraries)])
     await put(root, `${libraryFolder}/${soname}`, { from: await hostLibrary(soname) })
-  await put(root, loader, { from: `/${loader}`.replace('/usr/lib64', '/lib64'), mode: 0o755 })
+  await put(root, loader, { from: `/lib64/${basename(loader)}`, mode: 0o755 })
+  await symlink('lib', join(root, 'usr/lib64'))
   for (const path of ['etc/os-release', 'etc/orama/image.json', 'etc/passwd', 'usr/lib/orama/agent.snapshot'])
     await put(root, path, { text: 'text\n' })
 }

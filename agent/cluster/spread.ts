@@ -1,0 +1,72 @@
+import { type News, newsSchema } from '../../protocol/cluster/news.ts'
+import { describe } from '../system/log.ts'
+import type { Ask } from '../shares/ask.ts'
+import type { ClusterView } from './view.ts'
+
+export type SpreadOf = {
+  readonly view: ClusterView
+  readonly own: string
+  readonly ask: Ask
+  /** After news came that were new: peers, record and others have to hear of it. */
+  readonly onChange: () => Promise<void>
+  readonly log: (line: string) => void
+  /** 0 ≤ x < 1. */
+  readonly random: () => number
+}
+
+export type Spread = {
+  /** Takes news from wherever they come, and remembers to pass them on. */
+  readonly hear: (news: News, from: string) => Promise<void>
+  /** One round, every few seconds: exchanges with those that may not know what this node knows. Never rejects. */
+  readonly round: () => Promise<void>
+  /** All have to hear of it again: something of this node's own is new. */
+  readonly retell: () => void
+}
+
+/** Calls at a time. */
+const atOnce = 8
+/** So often one that should know all is asked, whatever got lost. */
+const netRounds = 12
+
+/**
+ * Passes on what this node knows to every other member until each has taken it, and takes what they know in exchange.
+ * Each change goes to all at once: in seconds everybody who can be reached knows.
+ */
+export function spreadNews({ view, own, ask, onChange, log, random }: SpreadOf): Spread {
+  const told = new Set<string>()
+  let rounds = 0
+  const take = async (news: News, from: string) => {
+    const { changed, refusals } = view.hear(news)
+    for (const { what, why } of refusals) log(`cluster: refused from ${from}: ${what}: ${why}`)
+    if (!changed) return
+    told.clear()
+    log(`cluster: news from ${from}: ${view.members().length} members`)
+    await onChange()
+  }
+  const exchange = async (node: string) => {
+    const body = view.news()
+    try {
+      const answer = await ask(node, { path: '/v1/guardian/news', body, answer: newsSchema })
+      told.add(node)
+      await take(answer, node)
+    } catch (cause) {
+      if (told.delete(node)) log(`cluster: ${node} cannot be told: ${describe(cause)}`)
+    }
+  }
+  return {
+    hear: take,
+    retell: () => {
+      told.clear()
+    },
+    round: async () => {
+      rounds += 1
+      const others = view.members().filter(node => node !== own)
+      const untold = others.filter(node => !told.has(node))
+      const some = others[Math.floor(random() * others.length)]
+      const net = rounds % netRounds === 0 && some !== undefined && told.has(some) ? [some] : []
+      for (let at = 0; at < untold.length; at += atOnce)
+        await Promise.all(untold.slice(at, at + atOnce).map(exchange))
+      await Promise.all(net.map(exchange))
+    },
+  }
+}

@@ -1,0 +1,84 @@
+import { type EndpointRecord, isEndpointOf } from '../../protocol/cluster/endpoint.ts'
+import {
+  type Membership,
+  merge,
+  present,
+  type Refusal,
+  recordsOf,
+  restore,
+} from '../../protocol/cluster/membership.ts'
+import type { News } from '../../protocol/cluster/news.ts'
+import { peersOf } from '../../protocol/cluster/peers.ts'
+import type { NodeRecord } from '../../protocol/record.ts'
+import type { Peer } from '../../protocol/wireguard.ts'
+
+/**
+ * What a node knows of its cluster while it runs: what its record says, and what it has heard since. A locked node
+ * cannot write its record, and has to know all the same where the others are.
+ */
+export type ClusterView = {
+  /** The members' node ids in order, this node's among them. */
+  readonly members: () => readonly string[]
+  readonly membership: () => Membership
+  /** The WireGuard address of a present member. */
+  readonly addressOf: (node: string) => string | undefined
+  /** The present member at a WireGuard address. */
+  readonly nodeAt: (address: string) => string | undefined
+  readonly peers: () => readonly Peer[]
+  /** All of it, to be passed on. */
+  readonly news: () => News
+  /** Takes what proves itself and is new. */
+  readonly hear: (news: News) => Heard
+  /** A record with what was heard in it. */
+  readonly into: (record: NodeRecord) => NodeRecord
+}
+
+export type Heard = {
+  readonly changed: boolean
+  /** What does not prove itself: somebody invents, or is mistaken. */
+  readonly refusals: readonly Refusal[]
+}
+
+export function clusterView(record: NodeRecord): ClusterView {
+  const { nodeId, wireguard, cluster, authority } = record
+  let membership = restore(record.membership, { cluster, authority })
+  const endpoints = new Map(record.endpoints.map(one => [one.node, one]))
+  const memberBy = (test: (one: { nodeId: string; address: string }) => boolean) =>
+    present(membership).find(test)
+  return {
+    members: () => present(membership).map(member => member.nodeId),
+    membership: () => membership,
+    addressOf: node => memberBy(member => member.nodeId === node)?.address,
+    nodeAt: address => memberBy(member => member.address === address)?.nodeId,
+    peers: () => peersOf({ nodeId, wireguard, membership, endpoints: [...endpoints.values()] }),
+    news: () => ({ membership: recordsOf(membership), endpoints: [...endpoints.values()] }),
+    hear: news => {
+      const before = sizeOf(membership)
+      const { membership: next, refusals } = merge(membership, news.membership)
+      membership = next
+      const moved = news.endpoints.filter(one => isNewer(one, { membership, endpoints, cluster }))
+      for (const one of moved) endpoints.set(one.node, one)
+      return { changed: sizeOf(membership) !== before || moved.length > 0, refusals }
+    },
+    into: present => ({ ...present, membership: recordsOf(membership), endpoints: [...endpoints.values()] }),
+  }
+}
+
+/** A membership only grows, so that its size says whether it is another. */
+function sizeOf({ members, departures, trust }: Membership): string {
+  return [members.size, departures.size, trust.number].join(' ')
+}
+
+type Known = {
+  readonly membership: Membership
+  readonly endpoints: ReadonlyMap<string, EndpointRecord>
+  readonly cluster: string
+}
+
+function isNewer(record: EndpointRecord, { membership, endpoints, cluster }: Known): boolean {
+  const member = membership.members.get(record.node)
+  if (member === undefined || membership.departures.has(record.node)) return false
+  const known = endpoints.get(record.node)
+  if (known !== undefined && known.number >= record.number) return false
+  return isEndpointOf(record, { hello: member.hello, cluster })
+}

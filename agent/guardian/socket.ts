@@ -1,0 +1,122 @@
+import { chmod, chown } from 'node:fs/promises'
+import type { Server } from 'node:http'
+import * as z from 'zod'
+import { HttpError } from '../../http/error.ts'
+import { parseQuery } from '../../http/query.ts'
+import { closeHttp, type Reply, type Request, type Routes, serveHttp } from '../../http/server.ts'
+import { counter, nodeId } from '../../protocol/fields.ts'
+import { epochNamesText, epochNameText } from '../../protocol/shares/epoch.ts'
+import { shareBytes } from '../../protocol/shares/split.ts'
+import type { MemberList } from '../../protocol/shares/store.ts'
+import type { ShareStore } from './share-store.ts'
+
+export type GuardianSide = {
+  readonly store: ShareStore
+  /** Who is a member now, and which node this is. */
+  readonly members: () => MemberList
+}
+
+export type SocketPlace = {
+  /** Where no file is yet. */
+  readonly path: string
+  /** The guardian's: nobody but this user (and root) may connect. Without it: whoever runs this. */
+  readonly uid?: number
+  readonly report: (error: unknown) => void
+}
+
+/** Serves the guardian's program in its sandbox, on a Unix socket that only it may open. */
+export async function serveGuardian(side: GuardianSide, { path, uid, report }: SocketPlace): Promise<Server> {
+  const server = await serveHttp({ path, report, routes: socketRoutes(side) })
+  try {
+    await chmod(path, 0o600)
+    if (uid !== undefined) await chown(path, uid, uid)
+    return server
+  } catch (cause) {
+    await closeHttp(server)
+    throw new Error(`Cannot hand socket '${path}' over`, { cause })
+  }
+}
+
+const noQuerySchema = z.strictObject({})
+const shareQuerySchema = z.strictObject({ node: nodeId, epoch: epochNameText })
+const depositQuerySchema = z.strictObject({ ...shareQuerySchema.shape, keep: epochNamesText })
+const keepQuerySchema = z.strictObject({ node: nodeId, keep: epochNamesText })
+const counterText = z.string().regex(/^(0|[1-9]\d{0,15})$/, 'not decimal digits')
+const releaseQuerySchema = z.strictObject({
+  node: nodeId,
+  counter: counterText.transform(Number).pipe(counter),
+})
+
+/** The routes of the socket: docs/guardian.md has them as a table. */
+export function socketRoutes({ store, members }: GuardianSide): Routes {
+  return {
+    'GET /members': {
+      handle: ({ url }) => {
+        parseQuery(url, noQuerySchema)
+        return { body: members() }
+      },
+    },
+    'GET /holdings': {
+      handle: ({ url }) => {
+        parseQuery(url, noQuerySchema)
+        return fromStore(store, () => ({ body: store.holdings() }))
+      },
+    },
+    'GET /share': { handle: ({ url }) => fromStore(store, () => showShare(store, url)) },
+    'PUT /share': { bodyBytesMax: shareBytes, handle: request => putShare(store, request) },
+    'PUT /keep': {
+      handle: ({ url }) => {
+        const { node, keep } = parseQuery(url, keepQuerySchema)
+        return changed(store, node, () => store.keep(node, keep))
+      },
+    },
+    'PUT /release': {
+      handle: ({ url }) => {
+        const { node, counter } = parseQuery(url, releaseQuerySchema)
+        return changed(store, node, () => store.raise(node, counter))
+      },
+    },
+  }
+}
+
+function showShare(store: ShareStore, url: URL): Reply {
+  const { node, epoch } = parseQuery(url, shareQuerySchema)
+  const share = store.share(node, epoch)
+  if (share === undefined) throw new HttpError(404, 'no such share', 'GET /holdings says what is held')
+  return { body: share, sent: () => share.fill(0) }
+}
+
+async function putShare(store: ShareStore, { url, body: share }: Request): Promise<Reply> {
+  try {
+    const { node, epoch, keep } = parseQuery(url, depositQuerySchema)
+    if (share.length !== shareBytes || share.at(-1) === 0)
+      throw new HttpError(400, 'the body is no share', `send ${shareBytes} bytes, the last of them not 0`)
+    return await changed(store, node, () => store.put(node, { epoch, share, keep }))
+  } finally {
+    share.fill(0)
+  }
+}
+
+/** What is held of the node once the change is on the disk. */
+function changed(store: ShareStore, node: string, change: () => Promise<void>): Promise<Reply> {
+  return fromStore(store, async () => {
+    await change()
+    return { body: store.holding(node) }
+  })
+}
+
+/** Refuses with 503 where the token is unreadable, with 507 where a limit of the store would be exceeded. */
+async function fromStore(store: ShareStore, act: () => Reply | Promise<Reply>): Promise<Reply> {
+  if (store.fault() !== undefined)
+    throw new HttpError(
+      503,
+      'the shares that are held for others are unreadable',
+      'the log of the agent says why',
+    )
+  try {
+    return await act()
+  } catch (cause) {
+    if (cause instanceof RangeError) throw new HttpError(507, cause.message, 'nothing was changed')
+    throw cause
+  }
+}

@@ -1,0 +1,166 @@
+import { randomFillSync, timingSafeEqual } from 'node:crypto'
+import { formatTime } from '../../protocol/fields.ts'
+import { lend, secretBuffer } from '../../protocol/secret.ts'
+import {
+  type Epoch,
+  type EpochId,
+  epochName,
+  type Holder,
+  newEpochId,
+  noteHolder,
+} from '../../protocol/shares/epoch.ts'
+import { epochsOf, type Opening, type Openings, openingsInTurn } from '../../protocol/shares/opening.ts'
+import type { SharePlan } from '../../protocol/shares/plan.ts'
+import { splitSecret } from '../../protocol/shares/split.ts'
+import { describe } from '../system/log.ts'
+import { collectSecret, describeCollected } from './collect.ts'
+import type { ShareWorld } from './world.ts'
+
+/*
+ * One way to the disk secret takes the place of another in steps, of which each can be the last before a power cut:
+ *
+ *   1. a new secret; its shares lie with guardians, W of which have said so     the old way opens
+ *   2. a keyslot that the new secret opens                                      the old way opens
+ *   3. the record names both ways                                               either way opens
+ *   4. the secret is fetched once from the guardians, and is the same
+ *   5. the record names the new way alone                                       the new way opens
+ *   6. the old keyslot and an escrow are destroyed, guardians erase the old
+ *
+ * What a cut leaves behind is put right after the next unlock: see `settle`. The two phases, and that a later number
+ * supersedes an earlier one, are those of Oxide's trust quorum (RFD 238).
+ */
+
+/** Too few guardians have acknowledged their share: the old way stays. */
+export class QuorumError extends Error {
+  constructor(missed: readonly string[], { plan }: { readonly plan: SharePlan }) {
+    const count = plan.guardians.length
+    super(
+      `Cannot share secret: ${count - missed.length} of ${count} took a share, need ${plan.quorum}: ${missed.join(', ')}`,
+    )
+    this.name = 'QuorumError'
+  }
+}
+
+/**
+ * Gives a new secret to guardians, and destroys the old way to the disk, whichever it was. Throws QuorumError, or what
+ * went wrong, with the old way still good. One call at a time; `settle` has to have run since the unlock.
+ */
+export async function shareAnew(world: ShareWorld, plan: SharePlan): Promise<void> {
+  const epochId = newEpochId(newestEpoch(world.record().openings) + 1)
+  await lend(randomFillSync(secretBuffer(32)), async secret => {
+    const holders = await distribute(world, { secret: secret as Buffer, epochId, plan })
+    const epoch: Epoch = {
+      ...epochId,
+      threshold: plan.threshold,
+      made: formatTime(world.now()),
+      holders,
+    }
+    const keyslot = await world.keyslots.add(secret as Buffer)
+    await nameNext(world, { kind: 'shares', keyslot, epoch })
+    await proveShares(world, { epoch, secret }).catch(async (cause: unknown) => {
+      await dropNext(world)
+      throw cause
+    })
+  })
+  await commitNext(world)
+  world.log(
+    `shares: epoch ${epochName(epochId)}: ${plan.threshold} of ${plan.guardians.length} guardians open this node`,
+  )
+}
+
+type Sharing = { readonly secret: Buffer; readonly epochId: EpochId; readonly plan: SharePlan }
+
+async function distribute(world: ShareWorld, { secret, epochId, plan }: Sharing): Promise<readonly Holder[]> {
+  const { nodeId: node, openings } = world.record()
+  const { guardians, threshold, quorum } = plan
+  const shares = await splitSecret(secret, { count: guardians.length, threshold })
+  try {
+    const pairs = shares.map((share, at) => ({ share, guardian: guardians[at] ?? '' }))
+    const keep = epochsOf(openings).map(({ number, id }) => ({ number, id }))
+    const missed: string[] = []
+    const give = ({ share, guardian }: { share: Buffer; guardian: string }) =>
+      world.guardians.deposit(guardian, { epoch: epochId, share, keep }).catch((cause: unknown) => {
+        missed.push(`${guardian} (${describe(cause)})`)
+      })
+    await Promise.all(pairs.map(give))
+    if (guardians.length - missed.length < quorum) throw new QuorumError(missed, { plan })
+    // Who missed its share is listed too: it may have it all the same, and its next answer tells.
+    return pairs.map(({ share, guardian }) => noteHolder(share, { node, epoch: epochId, guardian }))
+  } finally {
+    for (const share of shares) share.fill(0)
+  }
+}
+
+/** Fetches the secret once as a locked node would. Throws where it cannot be had, or is another. */
+async function proveShares(
+  { guardians, record, log }: ShareWorld,
+  { epoch, secret }: { readonly epoch: Epoch; readonly secret: Uint8Array },
+): Promise<void> {
+  const { signal } = new AbortController()
+  const collected = await collectSecret({ node: record().nodeId, epoch, guardians, signal })
+  log(`shares: tried: ${describeCollected(epoch, collected)}`)
+  if (collected.secret === undefined)
+    throw new Error(
+      `Cannot share secret: it could not be fetched again, ${collected.missing} shares are missing`,
+    )
+  const isSame = timingSafeEqual(collected.secret, secret)
+  collected.secret.fill(0)
+  if (!isSame) throw new Error('Cannot share secret: the shares make another one')
+}
+
+/** Lists a way whose keyslot works already beside the present one. */
+async function nameNext({ change }: ShareWorld, next: Opening): Promise<void> {
+  await change(record => ({ ...record, openings: { current: record.openings.current, next } }))
+}
+
+/** The next way takes the place of the present one, which is destroyed. */
+export async function commitNext(world: ShareWorld): Promise<void> {
+  const { next } = world.record().openings
+  if (next === undefined) return
+  await world.change(record => ({ ...record, openings: { current: next } }))
+  await tidy(world)
+}
+
+async function dropNext(world: ShareWorld): Promise<void> {
+  await world.change(record => ({ ...record, openings: { current: record.openings.current } }))
+  await tidy(world)
+}
+
+/**
+ * After an unlock: ends a change that was cut off. The way that has just opened the disk is the one that stays; what
+ * no way names is destroyed.
+ */
+export async function settle(world: ShareWorld, opened: Pick<Opening, 'keyslot'>): Promise<void> {
+  const { next } = world.record().openings
+  if (next === undefined) await tidy(world)
+  else if (next.keyslot === opened.keyslot) await commitNext(world)
+  else await dropNext(world)
+}
+
+/** Destroys keyslots and an escrow that no way names. */
+async function tidy({ record, keyslots, removeEscrow }: ShareWorld): Promise<void> {
+  const ways = openingsInTurn(record().openings)
+  const named = ways.map(way => way.keyslot)
+  for (const keyslot of await keyslots.list()) if (!named.includes(keyslot)) await keyslots.kill(keyslot)
+  if (!ways.some(way => way.kind === 'escrow')) await removeEscrow()
+}
+
+/**
+ * Has guardians erase what this node no longer names. Who is away keeps it until a later call: also a share of an old
+ * epoch opens an old copy of the disk. Never throws.
+ */
+export async function sweep(
+  { record, guardians, log }: ShareWorld,
+  members: readonly string[],
+): Promise<void> {
+  const keep = epochsOf(record().openings).map(({ number, id }) => ({ number, id }))
+  const tell = (member: string) =>
+    guardians.keep(member, keep).catch((cause: unknown) => {
+      log(`shares: ${member} does not erase old shares now: ${describe(cause)}`)
+    })
+  await Promise.all(members.map(tell))
+}
+
+function newestEpoch(openings: Openings): number {
+  return Math.max(0, ...epochsOf(openings).map(epoch => epoch.number))
+}

@@ -1,0 +1,113 @@
+import { type Epoch, epochName, type Holder, isShareOf } from '../../protocol/shares/epoch.ts'
+import type { RefusalReason } from '../../protocol/shares/guardian.ts'
+import { combineShares } from '../../protocol/shares/split.ts'
+import { describe } from '../system/log.ts'
+import { GuardianRefusal, type Guardians } from './world.ts'
+
+/** What came of asking a guardian: a good share, one that is not what the node gave it, a no, or nothing. */
+export type Answer =
+  | { readonly kind: 'good' | 'wrong' }
+  | { readonly kind: 'refused'; readonly reason: RefusalReason; readonly retryS: number | undefined }
+  | { readonly kind: 'silent'; readonly why: string }
+
+/** Answers by guardian; who was not waited for is not there. */
+export type Answers = ReadonlyMap<string, Answer>
+
+export type Collected =
+  /** 32 bytes, the caller's to wipe. */
+  | { readonly secret: Buffer; readonly answers: Answers }
+  | { readonly secret?: undefined; readonly answers: Answers; readonly missing: number }
+
+export type Asking = {
+  readonly node: string
+  readonly epoch: Epoch
+  readonly guardians: Pick<Guardians, 'release'>
+  /** Ends the asking: what is there by then does not suffice. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Asks all guardians of an epoch at once, takes the first shares that are what the node gave away, and combines them
+ * as soon as there are enough; the others are not waited for. A share is checked before it is combined: one wrong
+ * share would make a wrong secret and nobody could tell whose it was. Every share is wiped.
+ */
+export async function collectSecret({ node, epoch, guardians, signal }: Asking): Promise<Collected> {
+  const enough = new AbortController()
+  const answers = new Map<string, Answer>()
+  const shares: Buffer[] = []
+  const ask = async (holder: Holder) => {
+    const stop = AbortSignal.any([signal, enough.signal])
+    const answer = await askOne({ node, epoch, guardians, stop, holder, take: share => shares.push(share) })
+    if (enough.signal.aborted) return
+    answers.set(holder.node, answer)
+    if (shares.length >= epoch.threshold) enough.abort()
+  }
+  try {
+    const all = Promise.all(epoch.holders.map(ask))
+    await Promise.race([all, aborted(enough.signal), aborted(signal)])
+    const missing = epoch.threshold - shares.length
+    if (missing > 0) return { answers: new Map(answers), missing }
+    return { secret: await combineShares(shares.slice(0, epoch.threshold)), answers: new Map(answers) }
+  } finally {
+    enough.abort()
+    for (const share of shares) share.fill(0)
+  }
+}
+
+type One = Pick<Asking, 'node' | 'epoch' | 'guardians'> & {
+  readonly holder: Holder
+  readonly stop: AbortSignal
+  readonly take: (share: Buffer) => void
+}
+
+async function askOne({ node, epoch, guardians, holder, stop, take }: One): Promise<Answer> {
+  try {
+    const share = await guardians.release(holder.node, epoch, stop)
+    // One that comes when there are enough is of no use, and would not be wiped by them.
+    if (stop.aborted || !isShareOf(holder, share, { node, epoch })) {
+      share.fill(0)
+      return { kind: 'wrong' }
+    }
+    take(share)
+    return { kind: 'good' }
+  } catch (error) {
+    if (error instanceof GuardianRefusal)
+      return { kind: 'refused', reason: error.reason, retryS: error.retryS }
+    return { kind: 'silent', why: describe(error) }
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve()
+    else
+      signal.addEventListener(
+        'abort',
+        () => {
+          resolve()
+        },
+        { once: true },
+      )
+  })
+}
+
+/** One line for log and status: who answered and how, and how many shares are missing. */
+export function describeCollected(epoch: Epoch, { answers, ...rest }: Collected): string {
+  const asked = epoch.holders.map(({ node }) => `${node} ${describeAnswer(answers.get(node))}`)
+  const missing = 'missing' in rest ? `, ${rest.missing} missing` : ''
+  return `epoch ${epochName(epoch)}: need ${epoch.threshold} of ${epoch.holders.length}${missing}: ${asked.join(', ')}`
+}
+
+function describeAnswer(answer: Answer | undefined): string {
+  if (answer === undefined) return 'not waited for'
+  switch (answer.kind) {
+    case 'good':
+      return 'good'
+    case 'wrong':
+      return 'gave a wrong share'
+    case 'refused':
+      return `refused (${answer.reason})`
+    case 'silent':
+      return `no answer (${answer.why})`
+  }
+}

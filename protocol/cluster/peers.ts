@@ -1,0 +1,27 @@
+import type { NodeRecord } from '../record.ts'
+import { inNetwork, type Peer } from '../wireguard.ts'
+import type { EndpointRecord } from './endpoint.ts'
+import { type Membership, present } from './membership.ts'
+
+export type PeersOf = Pick<NodeRecord, 'nodeId' | 'wireguard'> & {
+  readonly membership: Membership
+  readonly endpoints: readonly EndpointRecord[]
+}
+
+/**
+ * WireGuard's peers of a node: its operators', whom the owner named when it was enrolled, and all other members. A
+ * member whose address is an operator's or outside the network gets none.
+ */
+export function peersOf({ nodeId, wireguard, membership, endpoints }: PeersOf): readonly Peer[] {
+  const taken = new Set([wireguard.address, ...wireguard.peers.map(peer => peer.address)])
+  const last = new Map(endpoints.map(one => [one.node, one.endpoint]))
+  const members = present(membership).filter(
+    member => member.nodeId !== nodeId && !taken.has(member.address) && inNetwork(member.address, wireguard),
+  )
+  const nodes = members.map(({ nodeId: id, address, hello }) => {
+    const endpoint = last.get(id)
+    const peer = { name: id, nodeId: id, publicKey: hello.wireguard, address }
+    return endpoint === undefined ? peer : { ...peer, endpoint }
+  })
+  return [...wireguard.peers, ...nodes]
+}

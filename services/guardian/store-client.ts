@@ -1,0 +1,119 @@
+import { once } from 'node:events'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import type { ZodType } from 'zod'
+import { HttpError } from '../../http/error.ts'
+import { moveSecret } from '../../protocol/secret.ts'
+import { type EpochId, epochName, epochNames } from '../../protocol/shares/epoch.ts'
+import { shareBytes } from '../../protocol/shares/split.ts'
+import {
+  type Holding,
+  holdingSchema,
+  holdingsSchema,
+  type MemberList,
+  memberListSchema,
+} from '../../protocol/shares/store.ts'
+
+/** What the agent of this node keeps. Everything throws HttpError 503 where it does not answer as it should. */
+export type Store = {
+  readonly members: () => Promise<MemberList>
+  readonly holding: (node: string) => Promise<Holding>
+  /** 97 bytes, the caller's to wipe; undefined where there is none. */
+  readonly share: (node: string, epoch: EpochId) => Promise<Buffer | undefined>
+  /** Resolves once it is on the disk; HttpError 507 where a limit would be exceeded. The share stays the caller's. */
+  readonly put: (
+    node: string,
+    of: { readonly epoch: EpochId; readonly share: Uint8Array; readonly keep: readonly EpochId[] },
+  ) => Promise<Holding>
+  readonly keep: (node: string, epochs: readonly EpochId[]) => Promise<Holding>
+  readonly raise: (node: string, counter: number) => Promise<Holding>
+}
+
+export type StoreOptions = {
+  readonly socketPath: string
+  readonly log: (line: string) => void
+  /** For one answer. A header is written in about a second on slow machines. */
+  readonly deadlineMs?: number
+}
+
+/** The store behind the Unix socket of the agent. */
+export function storeClient(options: StoreOptions): Store {
+  const json = async <T>(schema: ZodType<T>, ...[method, target, body]: Question) => {
+    const { status, content } = await exchange(options, [method, target, body])
+    if (status === 507)
+      throw new HttpError(507, 'a limit of the store would be exceeded', 'drop other epochs')
+    return status === 200 ? parsed(options, content, schema) : fault(options, `status ${status}`)
+  }
+  return {
+    members: () => json(memberListSchema, 'GET', '/members'),
+    holding: async node =>
+      (await json(holdingsSchema, 'GET', '/holdings'))[node] ?? { epochs: [], counter: 0 },
+    share: async (node, epoch) => {
+      const asked = ['GET', `/share?node=${node}&epoch=${epochName(epoch)}`] as const
+      const { status, content } = await exchange(options, asked)
+      if (status === 404) return undefined
+      if (status !== 200 || content.length !== shareBytes)
+        return fault(options, `status ${status}, ${content.length} bytes`)
+      return moveSecret(content)
+    },
+    put: (node, { epoch, share, keep }) => {
+      const query = `node=${node}&epoch=${epochName(epoch)}&keep=${epochNames(keep)}`
+      return json(holdingSchema, 'PUT', `/share?${query}`, share)
+    },
+    keep: (node, epochs) => json(holdingSchema, 'PUT', `/keep?node=${node}&keep=${epochNames(epochs)}`),
+    raise: (node, counter) => json(holdingSchema, 'PUT', `/release?node=${node}&counter=${counter}`),
+  }
+}
+
+type Question = readonly [method: 'GET' | 'PUT', target: string, body?: Uint8Array | undefined]
+type Answer = { readonly status: number; readonly content: Buffer }
+
+const answerBytesMax = 4 * 1024 * 1024
+const deadlineFallbackMs = 30_000
+
+async function exchange(options: StoreOptions, [method, path, body]: Question): Promise<Answer> {
+  const { socketPath, deadlineMs = deadlineFallbackMs } = options
+  try {
+    const signal = AbortSignal.timeout(deadlineMs)
+    const headers = { 'content-length': body?.length ?? 0 }
+    const request = httpRequest({ socketPath, method, path, headers, signal, agent: false })
+    const answered = once(request, 'response')
+    // What comes after the head of the answer is heard by who reads it.
+    request.on('error', () => undefined)
+    request.end(body)
+    const [response] = (await answered) as [IncomingMessage]
+    return { status: response.statusCode ?? 0, content: await readAll(response) }
+  } catch (cause) {
+    return fault(options, String(cause))
+  }
+}
+
+/** The bytes may be a share: no other copy of them stays. */
+async function readAll(response: IncomingMessage): Promise<Buffer> {
+  const parts: Buffer[] = []
+  let bytes = 0
+  for await (const part of response) {
+    parts.push(part as Buffer)
+    bytes += (part as Buffer).length
+    if (bytes > answerBytesMax) throw new RangeError('the answer is too long')
+  }
+  const whole = Buffer.concat(parts)
+  for (const part of parts) part.fill(0)
+  return whole
+}
+
+function parsed<T>(options: StoreOptions, content: Buffer, schema: ZodType<T>): T {
+  try {
+    return schema.parse(JSON.parse(content.toString()))
+  } catch {
+    return fault(options, 'an answer that does not fit')
+  }
+}
+
+function fault({ log }: StoreOptions, why: string): never {
+  log(`store: ${why}`)
+  throw new HttpError(
+    503,
+    'the store of this guardian does not answer',
+    'ask other guardians, and this one later',
+  )
+}

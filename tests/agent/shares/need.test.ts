@@ -1,0 +1,47 @@
+import t from 'tap'
+import { needOf } from '../../../agent/shares/need.ts'
+import type { Opening } from '../../../protocol/shares/opening.ts'
+import { planShares } from '../../../protocol/shares/plan.ts'
+import { someNodeId } from '../../protocol/cluster/sample.ts'
+
+const ids = Array.from({ length: 12 }, (_, at) => someNodeId(at))
+const [nodeId = ''] = ids
+const now = new Date('2026-11-27T08:00:00Z')
+const escrow: Opening = { kind: 'escrow', keyslot: 0, number: 1 }
+
+/** The way over the guardians that so many members give. */
+function shares(count: number, made = '2026-11-27T07:00:00Z', less = 0): Opening {
+  const plan = planShares(nodeId, ids.slice(0, count))
+  const holders = plan.guardians.map((node, at) => ({
+    node,
+    x: at + 1,
+    salt: 'A'.repeat(22),
+    hash: 'A'.repeat(43),
+  }))
+  const epoch = { number: 1, id: 'ab'.repeat(16), threshold: plan.threshold - less, made, holders }
+  return { kind: 'shares', keyslot: 1, epoch }
+}
+
+const first = ids[1] ?? ''
+const rows = [
+  ['a genesis alone', escrow, 1, [], 'none'],
+  ['4 other nodes', escrow, 5, [], 'none'],
+  ['5 other nodes', escrow, 6, [], 'urgent'],
+  ['the guardians that it has', shares(6), 6, [], 'none'],
+  ['one guardian more', shares(6), 7, [], 'share'],
+  ['one guardian less', shares(7), 6, [], 'share'],
+  ['4 guardians left of 5', shares(6), 5, [], 'share'],
+  ['the 4 guardians that it has', shares(5), 5, [], 'none'],
+  ['3 guardians left', shares(6), 4, [], 'ask-owner'],
+  ['a guardian that lost its share', shares(6), 6, [first], 'share'],
+  ['a stranger that has none', shares(6), 6, [someNodeId(99)], 'none'],
+  ['shares of 30 days ago', shares(6, '2026-10-28T07:00:00Z'), 6, [], 'share'],
+  ['another threshold', shares(12, undefined, 1), 12, [], 'share'],
+] as const
+
+for (const [what, current, members, lacking, wanted] of rows)
+  t.test(`with ${what}: ${wanted}`, async t => {
+    const need = needOf({ nodeId, openings: { current } }, { members: ids.slice(0, members), lacking, now })
+    t.equal(need.kind === 'share' && need.urgent ? 'urgent' : need.kind, wanted)
+    if (need.kind === 'share') t.same(need.plan, planShares(nodeId, ids.slice(0, members)))
+  })
