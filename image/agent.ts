@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { build } from 'esbuild'
 import { agentFlags } from './boot/uki.ts'
+import { bundle } from './bundle.ts'
 import { tool } from './step.ts'
 
 const projectRoot = join(import.meta.dirname, '..')
@@ -26,27 +26,12 @@ export const agentFile = 'agent.snapshot'
  * the fault injection is dropped.
  */
 export async function buildAgent(folder: string, test: boolean, node = npmNode): Promise<void> {
-  const bundle = join(folder, 'agent.js')
-  await build({
-    entryPoints: [join(projectRoot, 'agent/main.ts')],
-    outfile: bundle,
-    absWorkingDir: projectRoot,
-    bundle: true,
-    platform: 'node',
-    target: 'node26',
-    format: 'cjs',
-    minifySyntax: true,
-    treeShaking: true,
-    legalComments: 'none',
-    define: { ORAMA_TEST_BUILD: String(test) },
-    logLevel: 'error',
-  })
-  // esbuild leaves other letters in comments alone; without them V8 keeps the text in half the bytes.
-  const text = (await readFile(bundle, 'utf8')).replace(/[^\0-\x7f]/g, '?')
-  await writeFile(bundle, text)
+  const file = join(folder, 'agent.js')
+  const text = await bundle('agent/main.ts', { ORAMA_TEST_BUILD: String(test) })
+  await writeFile(file, text)
   await writeSnapshot(folder, node)
   await checkSnapshot(folder, text, node)
-  await rm(bundle)
+  await rm(file)
 }
 
 /**
@@ -68,11 +53,7 @@ async function writeSnapshot(folder: string, { program, loader }: NodeProgram): 
 }
 
 /** Starts the snapshot, which away from PID 1 only says so and ends with status 2, and looks for the text in it. */
-async function checkSnapshot(
-  folder: string,
-  bundle: string,
-  { program, loader }: NodeProgram,
-): Promise<void> {
+async function checkSnapshot(folder: string, text: string, { program, loader }: NodeProgram): Promise<void> {
   const snapshot = join(folder, agentFile)
   const [command, ...args] = [...loader, program, ...agentFlags, '--snapshot-blob', snapshot]
   const child = spawn(command, args, { stdio: 'ignore' })
@@ -80,6 +61,6 @@ async function checkSnapshot(
   if (status !== 2)
     throw new Error(`Cannot use the agent's snapshot: started here it ended with status ${String(status)}`)
   // The tree contract searches it for test code: that must not be hidden by another encoding.
-  if (!(await readFile(snapshot)).includes(bundle.slice(-1000), 0, 'latin1'))
+  if (!(await readFile(snapshot)).includes(text.slice(-1000), 0, 'latin1'))
     throw new Error("Cannot use the agent's snapshot: the program's text is not in it as it was bundled")
 }

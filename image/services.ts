@@ -15,14 +15,15 @@ import {
 } from './go.ts'
 import { findLicenses, type ModuleLicense } from './licenses.ts'
 import type { ServiceFiles } from './rootfs/assemble.ts'
-import { runtime, testServices } from './rootfs/contents.ts'
+import { bundle } from './bundle.ts'
+import { ownServices, runtime, testServices } from './rootfs/contents.ts'
 
 const projectRoot = join(import.meta.dirname, '..')
 
 /** A service of the image before its program is built: what its folder says. */
 export type ChosenService = ServiceFolder & {
   readonly name: string
-  /** Undefined where the program is the image's own Node, as that of a test service may be. */
+  /** Undefined where the program is run by the image's own Node. */
   readonly pin: GoModule | undefined
 }
 
@@ -36,8 +37,8 @@ export type BuiltService = ServiceFiles & {
 }
 
 /**
- * The services that go into the image: those that the list names ('rqlite,coredns'), or all that have a folder;
- * test services only where `test` says so.
+ * The services that go into the image: those that the list names ('rqlite,coredns'), or all that have a folder; our
+ * own in any case, test services only where `test` says so.
  * Everything about them is judged here, before anything is built. Throws RangeError for a list that cannot be,
  * SyntaxError for a file that is wrong; both name what is meant.
  */
@@ -47,7 +48,8 @@ export async function chooseServices(
   test = false,
 ): Promise<ChosenService[]> {
   const known = (await serviceNames(folder)).filter(name => test || !testServices.includes(name))
-  const names = chosenNames(list, known)
+  const wanted = [...chosenNames(list, known), ...ownServices]
+  const names = known.filter(name => wanted.includes(name))
   const chosen = await Promise.all(names.map(name => readService(folder, name)))
   const files = chosen.map(({ name }) => fileName(join(folder, name, 'service.json')))
   try {
@@ -109,6 +111,7 @@ async function serviceNames(folder: string): Promise<string[]> {
 
 async function readService(folder: string, name: string): Promise<ChosenService> {
   const { manifest, files } = await readServiceFolder(folder, name, fileName(folder))
+  if (ownServices.includes(name)) return { name, manifest, files: await bundled(name, files), pin: undefined }
   if (testServices.includes(name) && manifest.command[0] === `/usr/bin/${runtime}`)
     return { name, manifest, files, pin: undefined }
   const moduleFile = join(folder, name, 'module.json')
@@ -118,6 +121,14 @@ async function readService(folder: string, name: string): Promise<ChosenService>
       `Cannot use '${fileName(join(folder, name, 'service.json'))}': command.0: the program is /usr/bin/${pin.program}`,
     )
   return { name, manifest, files, pin }
+}
+
+/** What the image has of a program of ours: its manifest, and one file instead of its folder. */
+async function bundled(
+  name: string,
+  { 'service.json': manifest = '' }: ServiceFolder['files'],
+): Promise<ServiceFolder['files']> {
+  return { 'service.json': manifest, 'main.js': await bundle(`services/${name}/main.ts`) }
 }
 
 /** All programs lie in one folder of the image. */

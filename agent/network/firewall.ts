@@ -1,3 +1,5 @@
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Run } from '../system/run.ts'
 import { networkOf } from './ipv4.ts'
 
@@ -31,12 +33,14 @@ export type FirewallService = {
   readonly egress: readonly ('wireguard' | 'dns')[]
 }
 
-/** Agent, update chunks, guardian: on this node they are called by UID 0 alone. */
-export const agentOnlyPorts = { chunks: 9997, agent: 9998, guardian: 10106 } as const
+/** Agent and update chunks: on this node they are called by UID 0 alone. */
+export const agentOnlyPorts = { chunks: 9997, agent: 9998 } as const
+/** Of the one service that agents call on other nodes; no service of this one may, it has its own socket. */
+export const guardianPort = 10_106
 const enrollmentPort = 9999
 
 /**
- * The whole rule set as text for `nft -f -`: default drop in every chain; from outside a closed port answers
+ * The whole rule set as text for `nft -f`: default drop in every chain; from outside a closed port answers
  * nothing at all. One transaction: the old table goes and the new one comes, or nothing changes.
  */
 export function firewallRules(state: FirewallState): string {
@@ -52,9 +56,20 @@ export function firewallRules(state: FirewallState): string {
   ].join('\n')
 }
 
-/** Replaces the rule set. Throws ProgramError, and then the old rules still stand. */
-export async function applyFirewall(state: FirewallState, run: Run): Promise<void> {
-  await run('nft', ['-f', '-'], { input: firewallRules(state) })
+let written = 0
+
+/**
+ * Replaces the rule set. Throws ProgramError, and then the old rules still stand. By a file in `folder`, in memory:
+ * some versions of nft open /dev/stdin by name, which fails for the sockets that Node gives its children.
+ */
+export async function applyFirewall(state: FirewallState, run: Run, folder = '/run'): Promise<void> {
+  const path = join(folder, `firewall-${(written += 1)}.nft`)
+  try {
+    await writeFile(path, firewallRules(state), { mode: 0o600, flag: 'wx' })
+    await run('nft', ['-f', path])
+  } finally {
+    await rm(path, { force: true })
+  }
 }
 
 function chain(hook: string, rules: readonly string[]): string[] {

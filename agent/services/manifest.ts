@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { agentOnlyPorts } from '../network/firewall.ts'
+import { agentOnlyPorts, guardianPort } from '../network/firewall.ts'
 import { accepted, parseJsonFile } from './json-file.ts'
 import { checkTemplates, listsSchema } from './templates.ts'
 
@@ -14,9 +14,9 @@ const fileName = z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/)
 const fileBytesMax = 65_536
 
 /** What the agent keeps for itself; a service that named one would wait for ever, or listen in its place. */
-const agentPorts = [...Object.values(agentOnlyPorts), 9999, 51_820]
+const agentPorts = [...Object.values(agentOnlyPorts), guardianPort, 9999, 51_820]
 /** The one service that answers on such a port: its agent calls those of other nodes. */
-const guardian = { name: 'guardian', port: agentOnlyPorts.guardian } as const
+const guardian = { name: 'guardian', port: guardianPort } as const
 /** From here on the kernel gives ports to whoever calls out: such a port can be another's without a fault of its own. */
 const firstCallerPort = 32_768
 

@@ -5,7 +5,7 @@ import type { Manifest } from './manifest.ts'
 /** A service that holds a port of somebody else. */
 export type Taker = { readonly name: string; readonly port: number; readonly owner: string }
 
-/** The agent's own ports, the guardian's to come among them. */
+/** The agent's own ports. */
 const ofAgent = Object.values(agentOnlyPorts).map(port => ({ port, protocol: 'tcp' as const }))
 
 /**

@@ -35,7 +35,7 @@ t.test("the project's own services can be in one image, each by itself too", asy
   const all = await chooseServices(undefined)
   t.match(
     all.map(s => s.name),
-    ['coredns', 'kubo', 'olric', 'rqlite'],
+    ['coredns', 'guardian', 'kubo', 'olric', 'rqlite'],
   )
   for (const { name } of all) t.same((await chooseServices(name)).map(s => s.name).includes(name), true)
 })
@@ -44,11 +44,19 @@ t.test('the hostile probe is in test images only, by its name or without a list'
   const all = await chooseServices(undefined, real, true)
   t.same(
     all.filter(s => s.pin === undefined).map(s => s.name),
-    ['probe'],
+    ['guardian', 'probe'],
   )
-  t.equal((await chooseServices('probe,coredns', real, true)).length, 2)
+  const names = (await chooseServices('probe,coredns', real, true)).map(s => s.name)
+  t.same(names, ['coredns', 'guardian', 'probe'])
   t.notOk((await chooseServices(undefined, real)).some(s => s.name === 'probe'))
   await t.rejects(chooseServices('probe', real), { message: /there is no 'probe'/ })
+})
+
+t.test('a program of ours is one file, and in every image', async t => {
+  const guardian = (await chooseServices('coredns')).find(s => s.name === 'guardian')
+  t.same(Object.keys(guardian?.files ?? {}), ['service.json', 'main.js'])
+  t.match(guardian?.files['main.js'], /guardian/)
+  t.notMatch(guardian?.files['main.js'], /^import /m)
 })
 
 t.test('a service that is run by node needs a module all the same', async t => {

@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises'
 import t from 'tap'
 import { applyFirewall, firewallRules, type FirewallState } from '../../../agent/network/firewall.ts'
 
@@ -52,7 +53,7 @@ const present = [
     'the agent listens to peers',
     enrolled,
     'input',
-    'iifname "wg0" ip saddr 10.0.0.0/24 ip daddr 10.0.0.1 tcp dport { 9997, 9998, 10106 } accept',
+    'iifname "wg0" ip saddr 10.0.0.0/24 ip daddr 10.0.0.1 tcp dport { 9997, 9998 } accept',
   ],
   [
     'services listen to peers',
@@ -109,7 +110,7 @@ const present = [
     "nobody but the agent answers from the agent's ports",
     blank,
     'output',
-    'tcp sport { 9997, 9998, 10106 } meta skuid != 0 drop',
+    'tcp sport { 9997, 9998 } meta skuid != 0 drop',
   ],
   [
     "nobody but a service answers from the service's ports",
@@ -129,7 +130,7 @@ const absent = [
   ['DHCP questions with a static address', enrolled, 'output', /dport 67/],
   ['loopback ports for peers', enrolled, 'input', /8080/],
   ['peers for a service without egress', enrolled, 'output', /skuid 1006 oifname "wg0"/],
-  ["the agent's ports for services", enrolled, 'output', /skuid 1\d{3}.*(9997|9998|10106)/],
+  ["the agent's ports for services", enrolled, 'output', /skuid 1\d{3}.*(9997|9998)/],
   ['ICMP', enrolled, 'output', /icmp/],
   ['anything outside for services', enrolled, 'output', /skuid 1\d{3} (?!oifname)/],
   ['DNS outside for a service without that egress', enrolled, 'output', /skuid 1001 oifname !=/],
@@ -148,19 +149,20 @@ for (const [why, state, hook, pattern] of absent)
     ),
   )
 
-t.test("a service that names the guardian's port does not open it to others", async t => {
+t.test('the guardian answers other nodes, and no service of its own', async t => {
   const guardian = {
     ...rqlite,
     name: 'guardian',
     uid: 1007,
     ports: [{ port: 10_106, protocol: 'tcp', on: 'wireguard' }],
+    egress: [],
   } as const
-  const caller = { ...names, requires: ['guardian'] }
-  const rules = chain({ ...enrolled, services: [guardian, caller] }, 'output')
-  t.same(
-    rules.filter(rule => rule.includes('10106') && rule.endsWith('accept')),
-    [],
-  )
+  const state = { ...enrolled, services: [guardian, rqlite, names] }
+  const opening = (hook: 'input' | 'output') =>
+    chain(state, hook).filter(rule => rule.includes('10106') && rule.endsWith('accept'))
+  t.match(opening('input'), [/^iifname "wg0" ip saddr 10\.0\.0\.0\/24/])
+  t.match(opening('output'), [/^meta skuid 1007 oifname "lo"/])
+  t.ok(chain(state, 'output').includes('tcp sport { 10106 } meta skuid != 1007 drop'))
 })
 
 t.test(
@@ -187,11 +189,19 @@ t.test(
   },
 )
 
-t.test('applyFirewall() hands the rules to nft by standard input', async t => {
-  const calls: unknown[] = []
-  await applyFirewall(blank, async (program, args, options) => {
-    calls.push([program, args, options?.input])
+t.test('applyFirewall() hands the rules to nft in a file, which goes, also when nft refuses it', async t => {
+  const folder = t.testdir()
+  const seen: unknown[] = []
+  const nft = async (program: string, args: readonly string[]) => {
+    seen.push([program, args[0], await readFile(args[1] ?? '', 'utf8')])
+    if (seen.length === 2) throw new Error('no such rule')
     return ''
-  })
-  t.same(calls, [['nft', ['-f', '-'], firewallRules(blank)]])
+  }
+  await applyFirewall(blank, nft, folder)
+  await t.rejects(applyFirewall(enrolled, nft, folder), { message: 'no such rule' })
+  t.same(seen, [
+    ['nft', '-f', firewallRules(blank)],
+    ['nft', '-f', firewallRules(enrolled)],
+  ])
+  t.same(await readdir(folder), [])
 })

@@ -11,7 +11,6 @@ const rows = [
   ["another's port is taken", 'tcp', 10_100, 1002, [{ name: 'two', port: 10_100, owner: 'one' }]],
   ["another's port by UDP is taken", 'udp', 53, 1002, [{ name: 'two', port: 53, owner: 'names' }]],
   ["the agent's port is taken", 'tcp', 9998, 1001, [{ name: 'one', port: 9998, owner: 'agent' }]],
-  ["the guardian's port is taken", 'tcp', 10_106, 1001, [{ name: 'one', port: 10_106, owner: 'agent' }]],
   ['its own port is not', 'tcp', 10_100, 1001, []],
   ["a port of nobody's is not", 'tcp', 10_191, 1001, []],
   ['the same number of the other protocol is not', 'udp', 10_100, 1002, []],

@@ -179,7 +179,7 @@ t.test('services that are killed, and one that is hostile', async t => {
   await t.test('who poses as the guardian is not reached, and killed', async t => {
     await take(site, ['listen', '0.0.0.0', 10_106])
     await t.rejects(curl(site, 10_106), /status (7|28)/)
-    await untilKilled(site, 'took port 10106 of agent; signal 9')
+    await untilKilled(site, 'took port 10106 of guardian; signal 9')
   })
 
   await t.test('a port that is nobody’s is not reached', async t => {
