@@ -1,9 +1,11 @@
 import { chmod, chown } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import * as z from 'zod'
+import { parseJson } from '../../http/body.ts'
 import { HttpError } from '../../http/error.ts'
 import { parseQuery } from '../../http/query.ts'
 import { closeHttp, type Reply, type Request, type Routes, serveHttp } from '../../http/server.ts'
+import { type News, newsBytesMax, newsSchema } from '../../protocol/cluster/news.ts'
 import { counter, nodeId } from '../../protocol/fields.ts'
 import { epochNamesText, epochNameText } from '../../protocol/shares/epoch.ts'
 import { shareBytes } from '../../protocol/shares/split.ts'
@@ -14,6 +16,8 @@ export type GuardianSide = {
   readonly store: ShareStore
   /** Who is a member now, and which node this is. */
   readonly members: () => MemberList
+  /** Takes news of the cluster that a node has sent; returns this node's own. */
+  readonly exchange: (news: News, node: string) => Promise<News>
 }
 
 export type SocketPlace = {
@@ -38,6 +42,7 @@ export async function serveGuardian(side: GuardianSide, { path, uid, report }: S
 }
 
 const noQuerySchema = z.strictObject({})
+const nodeQuerySchema = z.strictObject({ node: nodeId })
 const shareQuerySchema = z.strictObject({ node: nodeId, epoch: epochNameText })
 const depositQuerySchema = z.strictObject({ ...shareQuerySchema.shape, keep: epochNamesText })
 const keepQuerySchema = z.strictObject({ node: nodeId, keep: epochNamesText })
@@ -48,7 +53,7 @@ const releaseQuerySchema = z.strictObject({
 })
 
 /** The routes of the socket: docs/guardian.md has them as a table. */
-export function socketRoutes({ store, members }: GuardianSide): Routes {
+export function socketRoutes({ store, members, exchange }: GuardianSide): Routes {
   return {
     'GET /members': {
       handle: ({ url }) => {
@@ -68,6 +73,13 @@ export function socketRoutes({ store, members }: GuardianSide): Routes {
       handle: ({ url }) => {
         const { node, keep } = parseQuery(url, keepQuerySchema)
         return changed(store, node, () => store.keep(node, keep))
+      },
+    },
+    'POST /news': {
+      bodyBytesMax: newsBytesMax,
+      handle: async ({ url, body }) => {
+        const { node } = parseQuery(url, nodeQuerySchema)
+        return { body: await exchange(parseJson(body, newsSchema), node) }
       },
     },
     'PUT /release': {

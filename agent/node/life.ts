@@ -4,27 +4,27 @@ import type { NodeRecord } from '../../protocol/record.ts'
 import type { NodeState } from '../../protocol/status.ts'
 import { rearm, withEsp } from '../boot/esp.ts'
 import { clusterView } from '../cluster/view.ts'
-import { unlockDesk } from '../command/unlock.ts'
 import { applyFirewall } from '../network/firewall.ts'
-import { bringUpWireguard } from '../network/wireguard.ts'
 import { readManifests } from '../services/world.ts'
 import { begin } from '../system/begin.ts'
-import { faultPoint } from '../system/faults.ts'
 import { setHostname } from '../system/libc.ts'
 import { onPowerButton } from '../system/power-button.ts'
 import { describe, log, tolerate } from '../system/log.ts'
 import { run } from '../system/run.ts'
-import { checkUnchanged } from '../unlock/check.ts'
 import { updateRecord } from '../unlock/commit.ts'
 import { withHeader } from '../unlock/header-file.ts'
-import { abandon, openNode, rehearse } from '../unlock/open.ts'
+import { rehearse } from '../unlock/open.ts'
 import { readEscrowToken, readNodeToken } from '../unlock/tokens.ts'
+import { applyPeers, joinNews } from './cluster.ts'
 import { waitForOwner } from './enrollment.ts'
+import { serveShares } from './guardian.ts'
 import { known, type Machine } from './machine.ts'
 import { publicSide } from './network.ts'
 import { type Node, serveCommands } from './serve.ts'
 import { prepareServices } from './services.ts'
+import { startCare } from './shares.ts'
 import { stopMachine } from './stop.ts'
+import { untilOpen } from './unlocking.ts'
 import { nodeVolume, nodeWorld } from './volume.ts'
 
 /** From a finished boot on: enrollment or unlock, then services until the end. */
@@ -40,12 +40,13 @@ async function welcome(machine: Machine): Promise<Node> {
   const node = newNode(machine, await waitForOwner(machine, () => rearmEntry(machine)))
   await openToPeers(node)
   await serveCommands(node)
+  await startCare(node, node.record.openings.current)
   return node
 }
 
 /**
- * An enrolled node that has just booted: its record from the header, WireGuard, command server, then it waits for
- * its secret. Undefined for a header that is not ours or was changed: nothing is formatted, nothing starts.
+ * An enrolled node that has just booted: its record from the header, WireGuard, command server, then it waits for its
+ * secret. Undefined for a header that is not ours or was changed: nothing is formatted, nothing starts.
  */
 async function wake(machine: Machine): Promise<Node | undefined> {
   const tokens = await readTokens(machine).catch((cause: unknown) => {
@@ -54,18 +55,12 @@ async function wake(machine: Machine): Promise<Node | undefined> {
   if (tokens === undefined) return undefined
   const { record, escrow } = tokens
   const node = newNode(machine, record)
-  const opened = Promise.withResolvers<undefined>()
-  const open = async (secret: Buffer, orderNumber: number) => {
-    await openData(node, secret, orderNumber)
-    opened.resolve(undefined)
-  }
-  node.unlock = unlockDesk({ record, escrow, open })
   await openToPeers(node)
   await serveCommands(node)
-  machine.state.become('locked', 'its owner: orama node unlock')
+  const open = untilOpen(node, escrow)
   await rearmEntry(machine)
   void rehearse(nodeWorld(), nodeVolume(known(machine, 'disk'))).catch(tolerate('rehearsal of the unlock'))
-  await opened.promise
+  await open
   return node
 }
 
@@ -89,33 +84,12 @@ function newNode(machine: Machine, record: NodeRecord): Node {
   return node
 }
 
-async function readTokens(machine: Machine): Promise<{ record: NodeRecord; escrow: Escrow }> {
+async function readTokens(
+  machine: Machine,
+): Promise<{ readonly record: NodeRecord; readonly escrow: Escrow | undefined }> {
   const { device, headerFile } = nodeVolume(known(machine, 'disk'))
   const header = await withHeader(device, headerFile, found => Promise.resolve(found.header))
-  const escrow = readEscrowToken(header)
-  if (escrow === undefined) throw new Error('Cannot unlock: the header has no escrow')
-  return { record: readNodeToken(header).record, escrow }
-}
-
-/** Opens the volume with a secret that is lent, and stores the number of the order that brought it. */
-async function openData(node: Node, secret: Buffer, orderNumber: number): Promise<void> {
-  const world = nodeWorld()
-  const volume = nodeVolume(known(node.machine, 'disk'))
-  const started = performance.now()
-  await faultPoint('unlock')
-  const { record } = await openNode(world, volume, secret)
-  node.machine.dataOpen = true
-  log(`unlock: secret received to data mounted: ${(performance.now() - started).toFixed(0)} ms`)
-  try {
-    checkUnchanged(record, node.record)
-    const next = { ...record, revision: record.revision + 1, lastOrder: orderNumber }
-    node.record = await node.keepRecord(next)
-  } catch (cause) {
-    await abandon(world, volume)
-    node.machine.dataOpen = false
-    throw cause
-  }
-  node.unlock = undefined
+  return { record: readNodeToken(header).record, escrow: readEscrowToken(header) }
 }
 
 /** WireGuard, the rules of an enrolled node, which have to name the ports of its services, and the early ones of these. */
@@ -124,15 +98,12 @@ async function openToPeers(node: Node): Promise<void> {
   setHostname(nodeId)
   // Beside the programs of WireGuard.
   const reading = begin(readManifests())
-  const privateKey = Buffer.from(wireguard.privateKey, 'base64')
-  try {
-    await bringUpWireguard({ ...wireguard, peers: node.view.peers(), privateKey }, run)
-  } finally {
-    privateKey.fill(0)
-  }
+  await applyPeers(node)
   const manifests = await reading
   const closed = { ...publicSide(node.machine), enrollmentOpen: false }
   await applyFirewall({ ...closed, wireguard, services: manifests }, run)
+  await serveShares(node, manifests)
+  joinNews(node)
   node.services = prepareServices(node.machine, {
     manifests,
     record: () => node.record,

@@ -7,11 +7,14 @@ import { acknowledgementContext, type AcknowledgementRequest } from '../../proto
 import { sealTo } from '../../protocol/seal.ts'
 import type { Status } from '../../protocol/status.ts'
 import { bearerGuard, commandRoutes } from '../command/routes.ts'
+import type { Spread } from '../cluster/spread.ts'
 import type { ClusterView } from '../cluster/view.ts'
 import type { UnlockDesk } from '../command/unlock.ts'
 import { acknowledge } from '../enroll/commit.ts'
 import { HttpError } from '../../http/error.ts'
 import { serveHttp } from '../../http/server.ts'
+import type { Ask } from '../shares/ask.ts'
+import type { Care } from '../shares/care.ts'
 import { addLogSink, describe, recentLines, tolerate, uptimeS } from '../system/log.ts'
 import { confinementOf, rootProcesses } from '../system/processes.ts'
 import { identityProtection } from '../trust/identity.ts'
@@ -28,6 +31,11 @@ export type Node = RecordKeeper & {
   /** Of its cluster, as it is known now. */
   readonly view: ClusterView
   unlock?: UnlockDesk | undefined
+  /** Once it is in touch with the others. */
+  ask?: Ask
+  spread?: Spread
+  /** Once its disk is open. */
+  care?: Pick<Care, 'goodbye' | 'trouble'>
   services?: Services
   /** Stops everything in order and ends the machine. */
   readonly stop: (how: 'restart' | 'power-off') => void

@@ -8,19 +8,23 @@ const waitingForMax = 300
 
 export type StateHolder = {
   readonly current: () => State
-  /** Changes the state; every change is one console line `STATE <name>`, which outside harnesses read. */
+  /** Changes the state; every change of its name is one console line `STATE <name>`, which outside harnesses read. */
   readonly become: (name: NodeState, waitingFor?: string) => void
 }
 
 export function holdState(): StateHolder {
   let state: State = { name: 'starting', sinceMs: Date.now() }
+  let announced = false
   return {
     current: () => state,
     become: (name, reason) => {
       // Readers of status take no longer one.
       const waitingFor = reason?.slice(0, waitingForMax)
-      state = { name, sinceMs: Date.now(), ...(waitingFor === undefined ? {} : { waitingFor }) }
-      announce(`STATE ${name}`)
+      const isNew = name !== state.name || !announced
+      const sinceMs = isNew ? Date.now() : state.sinceMs
+      state = { name, sinceMs, ...(waitingFor === undefined ? {} : { waitingFor }) }
+      if (isNew) announce(`STATE ${name}`)
+      announced = true
       keep(`state ${name}${waitingFor === undefined ? '' : `: waiting for ${waitingFor}`}`)
     },
   }

@@ -30,6 +30,8 @@ export async function stopMachine(machine: Machine, how: End, world: StopWorld =
     log('stopping: took too long, ending now')
     world.end(how)
   })
+  // While WireGuard and the lease key are there.
+  await machine.node?.care?.goodbye().catch(tolerate('goodbye'))
   const services = machine.node?.services
   if (services !== undefined) {
     await services.supervisor.stopAll().catch(tolerate('stop services'))

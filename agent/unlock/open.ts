@@ -9,7 +9,15 @@ import { checkFs, growFs, mountFs, unmountFs } from './filesystem.ts'
 import { withHeader } from './header-file.ts'
 import { dropNext, promoteNext, readStore, storeFolder, withKey } from './record-store.ts'
 import { readNodeToken } from './tokens.ts'
-import { closeVolume, isWrongSecret, openVolume, secretBytes, tryOpen, type Volume } from './volume.ts'
+import {
+  closeVolume,
+  isWrongSecret,
+  type Opening,
+  openVolume,
+  secretBytes,
+  tryOpen,
+  type Volume,
+} from './volume.ts'
 
 export type NodeVolume = Volume & {
   /** Where the data is mounted: an existing folder. */
@@ -43,10 +51,14 @@ export function realWorld(run: Run): World {
  * everything closed, for a header or token not to be trusted, a wrong secret (`isWrongSecret`), or a file system
  * that cannot be used. The secret stays the caller's to wipe.
  */
-export async function openNode(world: World, volume: NodeVolume, secret: Buffer): Promise<SignedRecord> {
+export async function openNode(
+  world: World,
+  volume: NodeVolume,
+  { secret, keyslot }: Pick<Opening, 'secret' | 'keyslot'>,
+): Promise<SignedRecord> {
   const token = await withHeader(volume.device, volume.headerFile, async ({ header, file }) => {
     const found = readNodeToken(header)
-    await openVolume(world.run, { ...volume, headerFile: file, secret })
+    await openVolume(world.run, { ...volume, headerFile: file, secret, keyslot })
     return found
   })
   try {

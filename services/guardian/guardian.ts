@@ -26,7 +26,7 @@ export type Guardian = GuardianWorld & {
   readonly members: () => Promise<MemberList>
   readonly leases: Leases
   readonly nonces: Nonces
-  readonly limits: { readonly releases: Limit; readonly statements: Limit }
+  readonly limits: Readonly<Record<'releases' | 'statements' | 'news', Limit>>
 }
 
 export function startGuardian(world: GuardianWorld): Guardian {
@@ -37,7 +37,8 @@ export function startGuardian(world: GuardianWorld): Guardian {
     members: memberCache(store.members, nowMs),
     leases: newLeases(nowMs),
     nonces: newNonces(world),
-    limits: { releases: newLimit(10, nowMs), statements: newLimit(60, nowMs) },
+    // A node that waits asks twelve times a minute, for two epochs perhaps.
+    limits: { releases: newLimit(30, nowMs), statements: newLimit(60, nowMs), news: newLimit(60, nowMs) },
   }
 }
 

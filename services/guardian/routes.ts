@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { parseJson } from '../../http/body.ts'
 import { parseQuery } from '../../http/query.ts'
 import type { Reply, Request, Routes } from '../../http/server.ts'
+import { newsBytesMax, newsSchema } from '../../protocol/cluster/news.ts'
 import { nodeId } from '../../protocol/fields.ts'
 import { epochName } from '../../protocol/shares/epoch.ts'
 import {
@@ -12,7 +13,7 @@ import {
   signedStatementSchema,
 } from '../../protocol/shares/guardian.ts'
 import { type Guardian, type GuardianWorld, startGuardian } from './guardian.ts'
-import { judgeCaller } from './judge.ts'
+import { judgeCaller, seconds } from './judge.ts'
 import { Refused, refusalReply } from './refusals.ts'
 import { release } from './releases.ts'
 import { takeStatement } from './statements.ts'
@@ -32,6 +33,10 @@ export function guardianRoutes(world: GuardianWorld): Routes {
     'POST /v1/guardian/release': {
       bodyBytesMax,
       handle: ({ body, from }) => answerRelease(guardian, parseJson(body, signedReleaseSchema), from),
+    },
+    'POST /v1/guardian/news': {
+      bodyBytesMax: newsBytesMax,
+      handle: ({ body, from }) => answerNews(guardian, body, from),
     },
     'GET /v1/guardian/health': {
       handle: async () => {
@@ -80,6 +85,25 @@ function answerRelease(guardian: Guardian, signed: SignedRelease, from: string):
     const { answer, right } = await release(guardian, signed, from)
     return { reply: { body: answer }, outcome: `given: ${right}` }
   })
+}
+
+/** News of the cluster go to the agent, who has them prove themselves; its own come back. */
+function answerNews(guardian: Guardian, body: Buffer, from: string): Promise<Reply> {
+  parseJson(body, newsSchema)
+  return noted(guardian, `news from ${from}`, async () => {
+    const node = await neighbour(guardian, from)
+    return { reply: { body: await guardian.store.news(node, body), type: 'application/json' } }
+  })
+}
+
+/** The member at this address, which WireGuard vouches for. Throws Refused. */
+async function neighbour({ members, limits }: Guardian, from: string): Promise<string> {
+  const list = await members()
+  const member = list.members.find(one => one.address === from && one.nodeId !== list.nodeId)
+  if (member === undefined) throw new Refused({ reason: 'not-a-member' })
+  const waitMs = limits.news(member.nodeId)
+  if (waitMs > 0) throw new Refused({ reason: 'too-many', retryS: seconds(waitMs) })
+  return member.nodeId
 }
 
 type Done = { readonly reply: Reply; readonly outcome?: string | undefined }

@@ -26,6 +26,8 @@ export type Store = {
   ) => Promise<Holding>
   readonly keep: (node: string, epochs: readonly EpochId[]) => Promise<Holding>
   readonly raise: (node: string, counter: number) => Promise<Holding>
+  /** Hands news of a node to the agent, as JSON; its own come back. */
+  readonly news: (node: string, body: Uint8Array) => Promise<Buffer>
 }
 
 export type StoreOptions = {
@@ -60,11 +62,15 @@ export function storeClient(options: StoreOptions): Store {
       return json(holdingSchema, 'PUT', `/share?${query}`, share)
     },
     keep: (node, epochs) => json(holdingSchema, 'PUT', `/keep?node=${node}&keep=${epochNames(epochs)}`),
+    news: async (node, body) => {
+      const { status, content } = await exchange(options, ['POST', `/news?node=${node}`, body])
+      return status === 200 ? content : fault(options, `status ${status}`)
+    },
     raise: (node, counter) => json(holdingSchema, 'PUT', `/release?node=${node}&counter=${counter}`),
   }
 }
 
-type Question = readonly [method: 'GET' | 'PUT', target: string, body?: Uint8Array | undefined]
+type Question = readonly [method: 'GET' | 'PUT' | 'POST', target: string, body?: Uint8Array | undefined]
 type Answer = { readonly status: number; readonly content: Buffer }
 
 const answerBytesMax = 4 * 1024 * 1024

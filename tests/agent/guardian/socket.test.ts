@@ -5,6 +5,8 @@ import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { openShareStore, type ShareStoreWorld } from '../../../agent/guardian/share-store.ts'
 import { serveGuardian, socketRoutes } from '../../../agent/guardian/socket.ts'
+import { noMembers } from '../../../protocol/cluster/membership.ts'
+import type { News } from '../../../protocol/cluster/news.ts'
 import { closeHttp } from '../../../http/server.ts'
 import { epochName, epochNames, newEpochId } from '../../../protocol/shares/epoch.ts'
 import { holdingsSchema, memberListSchema } from '../../../protocol/shares/store.ts'
@@ -16,6 +18,14 @@ const { nodeId, hello } = newNode()
 const members = { cluster, nodeId: guardian, members: [{ nodeId, address: '10.0.0.2', hello, held: true }] }
 
 /** A store that writes at once, behind a real socket. */
+/** What the node knows of the cluster: nothing; what comes is heard. */
+const heard: unknown[] = []
+const noNews: News = { membership: noMembers, endpoints: [] }
+const exchange = (news: News, node: string) => {
+  heard.push([node, news])
+  return Promise.resolve(noNews)
+}
+
 async function serving(t: Test, changes: Partial<ShareStoreWorld> = {}) {
   const written: Buffer[] = []
   const store = openShareStore({
@@ -30,7 +40,7 @@ async function serving(t: Test, changes: Partial<ShareStoreWorld> = {}) {
   const path = await socketPath(t)
   const reported: unknown[] = []
   const report = (error: unknown) => reported.push(error)
-  const server = await serveGuardian({ store, members: () => members }, { path, report })
+  const server = await serveGuardian({ store, members: () => members, exchange }, { path, report })
   t.teardown(() => closeHttp(server))
   const ask = async (method: string, target: string, body: Buffer = Buffer.alloc(0)) => {
     const request = httpRequest({ socketPath: path, method, path: target, agent: false })
@@ -171,7 +181,7 @@ t.test('a write that fails is told as such, and why is for the log of the agent'
 
 t.test('the bytes of a share are wiped when they are stored, and when they are sent', async t => {
   const { store } = await serving(t)
-  const routes = socketRoutes({ store, members: () => members })
+  const routes = socketRoutes({ store, members: () => members, exchange })
   const call = async (route: string, target: string, body: Buffer = Buffer.alloc(0)) =>
     routes[route]?.handle({ ...headOf(new URL(target, 'http://node')), body })
   const [share, same] = [someShare(), Buffer.alloc(97)]
@@ -182,4 +192,24 @@ t.test('the bytes of a share are wiped when they are stored, and when they are s
   t.same(reply?.body, same)
   reply?.sent?.()
   t.same(reply?.body, Buffer.alloc(97))
+})
+
+t.test('news go to the agent with the name of who sent them, and its own come back', async t => {
+  const { ask } = await serving(t)
+  const node = someNodeId(3)
+  const sent = await ask('POST', `/news?node=${node}`, Buffer.from(JSON.stringify(noNews)))
+  t.equal(sent.status, 200)
+  t.same(JSON.parse(sent.body.toString()), noNews)
+  t.same(heard.at(-1), [node, noNews])
+  const wrong = [
+    ['/news', '{}'],
+    [`/news?node=${node}`, '{}'],
+    [`/news?node=${node}`, 'x'],
+    [`/news?node=${node}`, JSON.stringify({ ...noNews, more: 1 })],
+    ['/news?node=../x', JSON.stringify(noNews)],
+  ] as const
+  const before = heard.length
+  for (const [target, body] of wrong)
+    t.equal((await ask('POST', target, Buffer.from(body))).status, 400, target)
+  t.equal(heard.length, before)
 })

@@ -65,7 +65,7 @@ t.test('after a failure at the last moment the next enrollment succeeds', async 
   made.fail.at = 0
   const again = sampleEnrollment()
   await commitEnrollment(made.world, made.volume, again)
-  t.same((await openNode(made.world, made.volume, again.secret)).record, again.record)
+  t.same((await openNode(made.world, made.volume, { secret: again.secret })).record, again.record)
 })
 
 t.test('a failure right after the commit leaves an enrolled node', async t => {
@@ -77,7 +77,7 @@ t.test('a failure right after the commit leaves an enrolled node', async t => {
     message: /stopped after orama-node/,
   })
   t.same(await readDataState(made.volume.device), { kind: 'enrolled' })
-  t.same((await openNode(made.world, made.volume, enrollment.secret)).record, enrollment.record)
+  t.same((await openNode(made.world, made.volume, { secret: enrollment.secret })).record, enrollment.record)
 })
 
 const occupied: readonly (readonly [string, (made: Bench) => Promise<unknown>, RegExp])[] = [
@@ -112,7 +112,7 @@ t.test(
   async t => {
     const { world, volume, secret, signed, steps } = await enrolled(t)
     steps.length = 0
-    t.same(await openNode(world, volume, secret), signed)
+    t.same(await openNode(world, volume, { secret }), signed)
     t.same(steps, ['open', 'mount'])
     t.notOk(existsSync(volume.headerFile))
   },
@@ -121,7 +121,9 @@ t.test(
 t.test('openNode() with a wrong secret mounts nothing, and says that it was the secret', async t => {
   const { world, volume, secret, steps } = await enrolled(t)
   steps.length = 0
-  const error = await openNode(world, volume, Buffer.from(secret).fill(0, 0, 1)).catch((e: unknown) => e)
+  const error = await openNode(world, volume, {
+    secret: Buffer.from(secret).fill(0, 0, 1),
+  }).catch((e: unknown) => e)
   t.ok(isWrongSecret(error))
   t.same(steps, ['open'])
   t.notOk(existsSync(volume.headerFile))
@@ -169,7 +171,7 @@ for (const [what, tamper, message, end] of tampered)
     const node = await enrolled(t)
     await tamper(node, node.volume.mountPoint)
     node.steps.length = 0
-    await t.rejects(openNode(node.world, node.volume, node.secret), { message })
+    await t.rejects(openNode(node.world, node.volume, { secret: node.secret }), { message })
     t.same(node.steps, end === 'closed' ? ['open', 'mount', 'unmount', 'close'] : [])
     t.not((await readDataState(node.volume.device)).kind, 'blank')
   })
@@ -215,7 +217,7 @@ async function otherKey({ volume }: Node): Promise<void> {
 t.test('updateRecord() replaces token and record', async t => {
   const { world, volume, secret, record } = await enrolled(t)
   const signed = await updateRecord(world, volume, { ...record, revision: 2, lastOrder: 5 })
-  t.same(await openNode(world, volume, secret), signed)
+  t.same(await openNode(world, volume, { secret }), signed)
   t.same(await readStore(storeFolder(volume.mountPoint)), { current: signed })
 })
 
@@ -243,9 +245,9 @@ for (const [when, how, revision] of cuts)
     fail.how = how
     await t.rejects(updateRecord(world, volume, { ...record, revision: 2 }), { message: /stopped/ })
     fail.at = 0
-    t.equal((await openNode(world, volume, secret)).record.revision, revision)
+    t.equal((await openNode(world, volume, { secret })).record.revision, revision)
     const store = await readStore(storeFolder(volume.mountPoint))
     t.same([store.current.record.revision, store.next], [revision, undefined])
     await updateRecord(world, volume, { ...record, revision: revision + 1 })
-    t.equal((await openNode(world, volume, secret)).record.revision, revision + 1)
+    t.equal((await openNode(world, volume, { secret })).record.revision, revision + 1)
   })

@@ -1,3 +1,4 @@
+import type { News } from '../../../protocol/cluster/news.ts'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage, type Server } from 'node:http'
@@ -88,7 +89,9 @@ export async function guardianBench(t: Test, { upMs = 20_000, box = undefined as
       after: (_, act) => setImmediate(act),
     })
     const path = await socketPath(t)
-    const agent = await serveGuardian({ store, members: () => bench.list }, { path, report: unheard })
+    const exchange = (news: News) => Promise.resolve(news)
+    const side = { store, members: () => bench.list, exchange }
+    const agent = await serveGuardian(side, { path, report: unheard })
     const log = (line: string) => void lines.push(line)
     const session = newSession({ id: randomBytes(16), keys: newKeyPair('x25519') })
     const client = storeClient({ socketPath: path, log })

@@ -30,6 +30,7 @@ function guardianWith(changes: Partial<Store>) {
     members: () => Promise.resolve(list),
     share: () => Promise.resolve(someShare()),
     ...{ holding: answer, put: answer, keep: answer, raise: answer },
+    news: () => Promise.resolve(Buffer.alloc(0)),
     ...changes,
   }
   const session = newSession({ id: randomBytes(16), keys: newKeyPair('x25519') })

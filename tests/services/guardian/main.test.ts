@@ -39,7 +39,10 @@ t.test(
       write: () => Promise.resolve(),
     })
     const members = () => ({ cluster, nodeId: guardian, members: [] })
-    const agent = await serveGuardian({ store, members }, { path, report: unheard })
+    const agent = await serveGuardian(
+      { store, members, exchange: news => Promise.resolve(news) },
+      { path, report: unheard },
+    )
     t.teardown(() => closeHttp(agent))
     const { child, ended } = started(t, [address, path])
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string]

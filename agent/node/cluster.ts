@@ -1,0 +1,75 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { signEndpoint } from '../../protocol/cluster/endpoint.ts'
+import { noMembers } from '../../protocol/cluster/membership.ts'
+import { spreadNews } from '../cluster/spread.ts'
+import { guardianPort } from '../network/firewall.ts'
+import { bringUpWireguard } from '../network/wireguard.ts'
+import { askByHttp } from '../shares/ask.ts'
+import { log, tolerate } from '../system/log.ts'
+import { run } from '../system/run.ts'
+import { changeRecord } from './records.ts'
+import type { Node } from './serve.ts'
+
+const roundMs = 5000
+
+/** From here on this node hears what happens in its cluster, passes it on, and says where it is itself. */
+export function joinNews(node: Node): void {
+  const { machine, view, record } = node
+  const { signal } = machine.stopping
+  const ask = askByHttp({ addressOf: view.addressOf, port: guardianPort, signal })
+  const spread = spreadNews({
+    view,
+    own: record.nodeId,
+    ask,
+    onChange: () => applyNews(node).catch(tolerate('news of the cluster')),
+    log,
+    random: Math.random,
+  })
+  node.spread = spread
+  node.ask = ask
+  const loop = async () => {
+    while (!signal.aborted) {
+      sayWhere(node)
+      await spread.round()
+      await sleep(roundMs, undefined, { signal }).catch(() => undefined)
+    }
+  }
+  void loop().catch(tolerate('news of the cluster'))
+}
+
+/** WireGuard's peers as they are known now; sessions that there are go on. */
+export async function applyPeers({ record, view }: Node): Promise<void> {
+  const { wireguard } = record
+  const privateKey = Buffer.from(wireguard.privateKey, 'base64')
+  try {
+    await bringUpWireguard({ ...wireguard, peers: view.peers(), privateKey }, run)
+  } finally {
+    privateKey.fill(0)
+  }
+}
+
+/** While the disk is closed the record cannot be written: it gets what was heard after the unlock. */
+async function applyNews(node: Node): Promise<void> {
+  await applyPeers(node)
+  if (node.machine.dataOpen === true && node.machine.state.current().name !== 'stopping')
+    await changeRecord(node, node.view.into)
+}
+
+/** A new address is news of this node's own. */
+function sayWhere(node: Node): void {
+  const { machine, record, view } = node
+  if (machine.address === undefined) return
+  const endpoint = `${machine.address}:${record.wireguard.listenPort}`
+  const said = view.news().endpoints.find(one => one.node === record.nodeId)
+  if (said?.endpoint === endpoint) return
+  const number = Math.max(Date.now(), (said?.number ?? 0) + 1)
+  const identity = Buffer.from(record.identityPrivate, 'base64url')
+  try {
+    const facts = { cluster: record.cluster, node: record.nodeId, number, endpoint }
+    view.hear({ membership: noMembers, endpoints: [signEndpoint(facts, identity)] })
+  } finally {
+    identity.fill(0)
+  }
+  log(`cluster: this node is at ${endpoint}`)
+  node.spread?.retell()
+}

@@ -1,0 +1,60 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { present } from '../../protocol/cluster/membership.ts'
+import { fromBase64url } from '../../protocol/fields.ts'
+import type { MemberList } from '../../protocol/shares/store.ts'
+import { openShareStore } from '../guardian/share-store.ts'
+import { serveGuardian } from '../guardian/socket.ts'
+import type { Manifest } from '../services/manifest.ts'
+import { log, tolerate } from '../system/log.ts'
+import { run } from '../system/run.ts'
+import { withHeader } from '../unlock/header-file.ts'
+import { readSharesToken, sharesToken } from '../unlock/tokens.ts'
+import { writeToken } from '../unlock/volume.ts'
+import { known } from './machine.ts'
+import type { Node } from './serve.ts'
+import { runFolder } from './services.ts'
+import { nodeVolume } from './volume.ts'
+
+/**
+ * Serves the guardian's program on its socket, before that program starts: the shares that this node holds for others,
+ * which lie in the header and so outlive a power cut everywhere, and the news of the cluster.
+ */
+export async function serveShares(node: Node, manifests: readonly Manifest[]): Promise<void> {
+  const { record, view } = node
+  const { device, headerFile } = nodeVolume(known(node.machine, 'disk'))
+  const token = await withHeader(device, `${headerFile}-shares`, ({ header }) =>
+    Promise.resolve(readSharesToken(header)),
+  )
+  const store = openShareStore({
+    cluster: record.cluster,
+    nodeId: record.nodeId,
+    // For as long as the node runs: without a TPM it lies in the header as well.
+    key: fromBase64url(record.sharesKey),
+    read: () => token,
+    write: box => writeToken(run, device, sharesToken(box)),
+  })
+  const fault = store.fault()
+  if (fault !== undefined) log(`guardian: ${fault.message}`)
+  const folder = join(runFolder, 'sockets', 'shares')
+  await mkdir(folder, { recursive: true, mode: 0o755 })
+  const path = join(folder, 'socket')
+  await rm(path, { force: true })
+  const uid = manifests.find(manifest => manifest.name === 'guardian')?.uid
+  await serveGuardian(
+    {
+      store,
+      members: () => memberList(node),
+      exchange: async (news, from) => {
+        await node.spread?.hear(news, from)
+        return view.news()
+      },
+    },
+    { path, report: tolerate('guardian'), ...(uid === undefined ? {} : { uid }) },
+  )
+}
+
+function memberList({ record, view }: Node): MemberList {
+  const members = present(view.membership()).map(({ nodeId, address, hello }) => ({ nodeId, address, hello }))
+  return { cluster: record.cluster, nodeId: record.nodeId, members }
+}

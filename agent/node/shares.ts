@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Opening } from '../../protocol/shares/opening.ts'
+import { careForShares } from '../shares/care.ts'
+import { settle } from '../shares/change.ts'
+import { type GuardianClient, guardianClient } from '../shares/guardian-client.ts'
+import type { ShareWorld } from '../shares/world.ts'
+import { hurried } from '../system/faults.ts'
+import { bootTimeMs } from '../system/libc.ts'
+import { log, tolerate } from '../system/log.ts'
+import { withHeader } from '../unlock/header-file.ts'
+import { keyslotsOf } from '../unlock/keyslots.ts'
+import { storeFolder, withLeaseKey } from '../unlock/record-store.ts'
+import { removeToken } from '../unlock/volume.ts'
+import { known } from './machine.ts'
+import { changeRecord } from './records.ts'
+import type { Node } from './serve.ts'
+import { dataFolder, nodeVolume, nodeWorld } from './volume.ts'
+
+/** A guardian takes a node for dead after 60 s. */
+const leaseMs = 15_000
+const gatherMs = 10 * 60_000
+const goodbyeMs = 3000
+
+/** What this node says to its guardians. */
+export function guardiansOf(node: Node): GuardianClient {
+  const { machine, ask } = node
+  if (ask === undefined) throw new Error('Cannot reach guardians: the node has not joined its cluster yet')
+  const { counter } = known(machine, 'image')
+  return guardianClient({
+    record: () => node.record,
+    ask,
+    withLeaseKey: use => withLeaseKey(storeFolder(dataFolder), use),
+    isUnlocked: () => machine.dataOpen === true,
+    bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().replaceAll('-', ''),
+    release: () => ({ counter, floor: counter }),
+  })
+}
+
+/**
+ * After an unlock: what was cut off of a change is ended, and from then on this node's guardians know that it lives,
+ * and its secret lies with the right ones.
+ */
+export async function startCare(node: Node, opened: Pick<Opening, 'keyslot'>): Promise<void> {
+  const { machine, view } = node
+  const guardians = guardiansOf(node)
+  const world = shareWorld(node, guardians)
+  await settle(world, opened).catch(tolerate('shares'))
+  const care = careForShares({
+    world,
+    guardians,
+    members: view.members,
+    nowMs: bootTimeMs,
+    random: Math.random,
+    gatherMs: hurried(gatherMs, 'shares'),
+  })
+  node.care = {
+    trouble: care.trouble,
+    goodbye: () => Promise.race([care.goodbye(), sleep(goodbyeMs, undefined, { ref: false })]),
+  }
+  const { signal } = machine.stopping
+  const loop = async () => {
+    while (!signal.aborted && machine.state.current().name !== 'stopping') {
+      await care.round()
+      await sleep(leaseMs, undefined, { signal }).catch(() => undefined)
+    }
+  }
+  void loop().catch(tolerate('shares'))
+}
+
+function shareWorld(node: Node, guardians: GuardianClient): ShareWorld {
+  const volume = nodeVolume(known(node.machine, 'disk'))
+  const { device } = volume
+  const world = nodeWorld()
+  return {
+    record: () => node.record,
+    change: edit => changeRecord(node, edit),
+    keyslots: keyslotsOf(world, volume),
+    guardians,
+    removeEscrow: async () => {
+      const isThere = await withHeader(device, `${volume.headerFile}-escrow`, ({ header }) =>
+        Promise.resolve(header.metadata.tokens['1'] !== undefined),
+      )
+      if (isThere) await removeToken(world.run, device, 'orama-escrow')
+    },
+    now: () => new Date(),
+    log,
+  }
+}
