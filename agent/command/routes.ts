@@ -9,6 +9,7 @@ import {
   logLines,
   unlockRequestSchema,
 } from '../../protocol/requests.ts'
+import { type News, newsBytesMax, newsSchema } from '../../protocol/cluster/news.ts'
 import type { Status } from '../../protocol/status.ts'
 import { HttpError } from '../../http/error.ts'
 import { parseJson } from '../../http/body.ts'
@@ -25,6 +26,8 @@ export type NodeView = {
   /** The sealed acknowledgement of the enrollment, by an order of the owner. */
   readonly acknowledge: (request: AcknowledgementRequest) => { readonly box: string }
   readonly command: (command: Command) => Promise<object>
+  /** Takes news of the cluster, a new member's record, say; returns what this node knows. */
+  readonly news: (news: News) => Promise<News>
   /** The newest lines; throws HttpError for an unknown service. */
   readonly logs: (service: string, lines: number) => Promise<string>
   /** The newest lines and then all that come, until the signal is aborted. */
@@ -52,6 +55,10 @@ export function commandRoutes(node: NodeView): Routes {
     'POST /v1/agent/command': {
       bodyBytesMax,
       handle: async request => ({ body: await node.command(parseJson(request.body, commandSchema)) }),
+    },
+    'POST /v1/agent/news': {
+      bodyBytesMax: newsBytesMax,
+      handle: async request => ({ body: await node.news(parseJson(request.body, newsSchema)) }),
     },
     'GET /v1/agent/unlock': { handle: request => ({ body: desk(node).offer(request.from) }) },
     'POST /v1/agent/unlock': {

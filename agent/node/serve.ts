@@ -55,6 +55,10 @@ export function serveCommands(node: Node): Promise<Server> {
       unlock: () => node.unlock,
       acknowledge: request => acknowledgeAgain(node, request),
       command: command => (command.action === 'status' ? statusOf(node) : carryOut(node, command)),
+      news: async news => {
+        await node.spread?.hear(news, 'an operator')
+        return node.view.news()
+      },
       logs: (service, lines) => readLog(node, service, lines),
       followLogs: (service, lines, signal) =>
         node.services?.logs.get(service)?.follow(lines, signal) ?? followAgent(lines, signal),

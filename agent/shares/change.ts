@@ -43,9 +43,12 @@ export class QuorumError extends Error {
 
 /**
  * Gives a new secret to guardians, and destroys the old way to the disk, whichever it was. Throws QuorumError, or what
- * went wrong, with the old way still good. One call at a time; `settle` has to have run since the unlock.
+ * went wrong, with the old way still good. One call at a time; `settle` has to have succeeded since the unlock.
  */
 export async function shareAnew(world: ShareWorld, plan: SharePlan): Promise<void> {
+  // Left by a call whose record could not be stored. A guardian keeps one other epoch: that of the present way, which
+  // is still good.
+  if (world.record().openings.next !== undefined) await dropNext(world)
   const epochId = newEpochId(newestEpoch(world.record().openings) + 1)
   await lend(randomFillSync(secretBuffer(32)), async secret => {
     const holders = await distribute(world, { secret: secret as Buffer, epochId, plan })
@@ -147,7 +150,7 @@ async function tidy({ record, keyslots, removeEscrow }: ShareWorld): Promise<voi
 
 /**
  * Has guardians erase what this node no longer names. Who is away keeps it until a later call: also a share of an old
- * epoch opens an old copy of the disk. Never throws.
+ * epoch opens an old copy of the disk. Never throws. Not while `shareAnew` runs: its shares are named by no way at first.
  */
 export async function sweep(
   { record, guardians, log }: ShareWorld,

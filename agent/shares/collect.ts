@@ -37,9 +37,11 @@ export async function collectSecret({ node, epoch, guardians, signal }: Asking):
   const shares: Buffer[] = []
   const ask = async (holder: Holder) => {
     const stop = AbortSignal.any([signal, enough.signal])
-    const answer = await askOne({ node, epoch, guardians, stop, holder, take: share => shares.push(share) })
-    if (enough.signal.aborted) return
+    const { share, answer } = await askOne({ node, epoch, guardians, stop, holder })
+    // What comes when nobody waits any more is of no use, and says nothing against who sent it.
+    if (stop.aborted) return share?.fill(0)
     answers.set(holder.node, answer)
+    if (share !== undefined) shares.push(share)
     if (shares.length >= epoch.threshold) enough.abort()
   }
   try {
@@ -57,23 +59,25 @@ export async function collectSecret({ node, epoch, guardians, signal }: Asking):
 type One = Pick<Asking, 'node' | 'epoch' | 'guardians'> & {
   readonly holder: Holder
   readonly stop: AbortSignal
-  readonly take: (share: Buffer) => void
 }
 
-async function askOne({ node, epoch, guardians, holder, stop, take }: One): Promise<Answer> {
+/** One guardian's answer, and its share where that is good: the caller's to wipe. */
+async function askOne({
+  node,
+  epoch,
+  guardians,
+  holder,
+  stop,
+}: One): Promise<{ answer: Answer; share?: Buffer }> {
   try {
     const share = await guardians.release(holder.node, epoch, stop)
-    // One that comes when there are enough is of no use, and would not be wiped by them.
-    if (stop.aborted || !isShareOf(holder, share, { node, epoch })) {
-      share.fill(0)
-      return { kind: 'wrong' }
-    }
-    take(share)
-    return { kind: 'good' }
+    if (isShareOf(holder, share, { node, epoch })) return { answer: { kind: 'good' }, share }
+    share.fill(0)
+    return { answer: { kind: 'wrong' } }
   } catch (error) {
     if (error instanceof GuardianRefusal)
-      return { kind: 'refused', reason: error.reason, retryS: error.retryS }
-    return { kind: 'silent', why: describe(error) }
+      return { answer: { kind: 'refused', reason: error.reason, retryS: error.retryS } }
+    return { answer: { kind: 'silent', why: describe(error) } }
   }
 }
 

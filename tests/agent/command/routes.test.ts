@@ -17,6 +17,7 @@ const fake: NodeView = {
   status: () => Promise.resolve(sampleStatus),
   unlock: () => undefined,
   acknowledge: () => ({ box: 'AAAA' }),
+  news: news => Promise.resolve(news),
   command: command => Promise.resolve({ did: command }),
   logs: (service, lines) => Promise.resolve(`${service} ${lines}\n`),
   followLogs: async function* (service, lines) {

@@ -41,13 +41,13 @@ t.test('strangers on port 9999', async t => {
 
   const text = JSON.stringify(good)
   const refused: readonly (readonly [what: string, question: Question, status: number, why: string])[] = [
-    ['a body of 65 KiB', posted(' '.repeat(65 * 1024)), 413, 'body too large'],
+    ['a body of more than 1 MiB', posted(' '.repeat(1024 ** 2 + 1)), 413, 'body too large'],
     ['a body where none is wanted', { body: 'x' }, 413, 'body too large'],
     ['what is not JSON', posted('{"v":1'), 400, 'not JSON'],
     ['what is not UTF-8', posted(Buffer.of(0x22, 0xff, 0x22)), 400, 'not JSON'],
     ['a field too many', posted(text.replace('{', '{"extra":1,')), 400, 'does not fit'],
     ['a field too few', posted(text.replace('"ephemeral"', '"ephemera"')), 400, 'ephemeral'],
-    ['an endless box', posted({ ...good, box: 'A'.repeat(63 * 1024) }), 400, 'box'],
+    ['an endless box', posted({ ...good, box: 'A'.repeat(1020 * 1024) }), 400, 'box'],
     ['the wrong method', { path: completePath }, 405, 'method not allowed'],
     ['an unknown path', { path: '/v1/agent/status' }, 404, 'no such route'],
     ['a path that every object has', { path: '/constructor' }, 404, 'no such route'],

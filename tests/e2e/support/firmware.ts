@@ -16,6 +16,8 @@ export type Prepare = {
   readonly tpm: Tpm
   /** A qcow2 whose ESP carries the enrollment files. */
   readonly image: string
+  /** What the machine's own copy is called. */
+  readonly own: string
 }
 
 /**
@@ -23,7 +25,7 @@ export type Prepare = {
  * on that. Made by really booting an image on firmware in setup mode, once for firmware and keys.
  */
 export async function enrolledVariables(prepare: Prepare): Promise<string> {
-  const own = join(prepare.folder, 'enrolled.vars.fd')
+  const own = join(prepare.folder, `${prepare.own}.vars.fd`)
   if (await exists(own)) return own
   const firmware = firmwareOf(true)
   const files = [firmware.code, firmware.variables]

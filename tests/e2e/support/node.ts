@@ -38,18 +38,37 @@ export async function makeSite(t: Test, image: string): Promise<Site> {
   const folder = await testFolder(t)
   const network = await startNetwork({ folder, names: { [outsideName]: outside } })
   t.teardown(async () => network[Symbol.asyncDispose]())
+  const place = await makePlace(t, { folder, network, image })
+  return { folder, network, ...place, orama: operatorOf(network, folder) }
+}
+
+/** One machine's place on a network, and its disk. */
+export type Place = Pick<Site, 'port' | 'disk' | 'boot'>
+
+/** `name`: of the machine, where several share a folder. */
+export async function makePlace(
+  t: Test,
+  of: { readonly folder: string; readonly network: Network; readonly image: string; readonly name?: string },
+): Promise<Place> {
+  const { folder, network, image, name = 'node' } = of
   const port = await network.attach()
-  const disk = await makeOverlay({ file: image, format: 'qcow2' }, join(folder, 'disk.qcow2'), diskBytes)
-  const tpm = await openTpm(join(folder, 'tpm'))
+  const own = name === 'node' ? '' : `${name}-`
+  const disk = await makeOverlay(
+    { file: image, format: 'qcow2' },
+    join(folder, `${own}disk.qcow2`),
+    diskBytes,
+  )
+  const tpm = await openTpm(join(folder, `${own}tpm`))
   const boot = async (options: Partial<MachineOptions> = {}) => {
-    const varsFile = options.varsFile ?? (await enrolledVariables({ folder, port, tpm, image }))
-    const machine = await startMachine({ folder, disk, port, tpm, varsFile, ...options })
+    const varsFile =
+      options.varsFile ?? (await enrolledVariables({ folder, port, tpm, image, own: `${own}enrolled` }))
+    const machine = await startMachine({ folder, name, disk, port, tpm, varsFile, ...options })
     // tap runs teardowns from the last to the first: what is kept is kept after the machine has ended.
     keepOnFailure(t, machine)
     t.teardown(async () => machine[Symbol.asyncDispose]())
     return machine
   }
-  return { folder, network, port, disk, boot, orama: operatorOf(network, folder) }
+  return { port, disk, boot }
 }
 
 const program = join(import.meta.dirname, '../../../bin/orama')
@@ -88,10 +107,14 @@ export type Shown = { readonly code: string; readonly claim: string }
  * Waits until the node is in enrollment mode and reads code and claim word: the first of this boot, or behind a
  * position of the transcript.
  */
-export async function readConsole({ console }: Machine, since: number | 'boot' = 'boot'): Promise<Shown> {
-  await console.waitFor('STATE blank\n', bootMs)
-  const code = await console.waitFor(/^ENROLLMENT CODE: (\w+)$/m, bootMs, { since })
-  const claim = await console.waitFor(/^CLAIM WORD: (\w+)$/m, bootMs, { since: code.end })
+export async function readConsole(
+  { console }: Machine,
+  since: number | 'boot' = 'boot',
+  deadlineMs = bootMs,
+): Promise<Shown> {
+  await console.waitFor('STATE blank\n', deadlineMs)
+  const code = await console.waitFor(/^ENROLLMENT CODE: (\w+)$/m, deadlineMs, { since })
+  const claim = await console.waitFor(/^CLAIM WORD: (\w+)$/m, deadlineMs, { since: code.end })
   return { code: code.groups[0] ?? '', claim: claim.groups[0] ?? '' }
 }
 

@@ -1,0 +1,119 @@
+import t, { type Test } from 'tap'
+import { settle, shareAnew } from '../../../agent/shares/change.ts'
+import type { SharePlan } from '../../../protocol/shares/plan.ts'
+import { type Bench, leftOver, newBench } from './bench.ts'
+import { type Border, PowerCut, unlock } from './fake-world.ts'
+
+const starts = (['escrow', 'shares'] as const).flatMap(from => [5, 6, 10].map(count => ({ from, count })))
+
+/** Who is left among the guardians when the node starts again. */
+const left: readonly ((plan: SharePlan) => readonly string[])[] = [
+  ({ guardians }) => guardians,
+  ({ guardians, threshold }) => guardians.slice(0, threshold),
+  ({ guardians, threshold }) => guardians.slice(-threshold),
+]
+
+for (const { from, count } of starts) {
+  const borders = await bordersOf(await newBench(count, from))
+  for (const [at, border] of borders.entries())
+    t.test(
+      `from ${from}, ${count} guardians: a power cut ${border} (${at + 1} of ${borders.length})`,
+      async t => {
+        for (const choose of left) {
+          const bench = await newBench(count, from)
+          await t.rejects(shareAnew(bench.start({ border: failsAt(at + 1, new PowerCut()) }), bench.plan))
+          const comeBack = leaveOnly(bench, choose(bench.plan))
+          await restart(t, bench)
+          comeBack()
+          await isWell(t, bench)
+        }
+      },
+    )
+}
+
+for (const from of ['escrow', 'shares'] as const) {
+  const borders = await bordersOf(await newBench(5, from))
+  for (const [at, border] of borders.entries())
+    t.test(`from ${from}: a power cut ${border}, and one anywhere while that is put right`, async t => {
+      for (let second = 1, wasCut = true; wasCut; second++) {
+        const bench = await newBench(5, from)
+        await t.rejects(shareAnew(bench.start({ border: failsAt(at + 1, new PowerCut()) }), bench.plan))
+        wasCut = await restart(t, bench, failsAt(second, new PowerCut()))
+        await restart(t, bench)
+        await isWell(t, bench)
+      }
+    })
+}
+
+for (const { from, count } of starts) {
+  const borders = await bordersOf(await newBench(count, from))
+  for (const [at, border] of borders.entries())
+    t.test(`from ${from}, ${count} guardians: an error ${border}, and the node goes on`, async t => {
+      const bench = await newBench(count, from)
+      const lent: Buffer[] = []
+      const outside = {
+        border: failsAt(at + 1, new Error('some error')),
+        lent: (bytes: Buffer) => lent.push(bytes),
+      }
+      const world = bench.start(outside)
+      await shareAnew(world, bench.plan).catch((error: unknown) => t.match(error, { message: 'some error' }))
+      t.ok(await unlock(bench.disk, bench.start()), 'some way opens the disk')
+      await shareAnew(world, bench.plan)
+      await isWell(t, bench)
+      t.ok(lent.every(isWiped), 'shares and secrets are wiped')
+    })
+}
+
+/** The borders that a change passes when nothing goes wrong. */
+async function bordersOf(bench: Bench): Promise<readonly string[]> {
+  const passed: string[] = []
+  await shareAnew(bench.start({ border: (when, call) => void passed.push(`${when} ${call}`) }), bench.plan)
+  return passed
+}
+
+/** Throws once, at the border of that number, from 1. */
+function failsAt(place: number, error: Error): Border {
+  let passed = 0
+  return () => {
+    if (++passed === place) throw error
+  }
+}
+
+/** Takes all guardians away but these; returns what brings them back. */
+function leaveOnly({ guardians }: Bench, some: readonly string[]): () => void {
+  const all = [...guardians]
+  for (const [guardian] of all) if (!some.includes(guardian)) guardians.delete(guardian)
+  return () => {
+    for (const [guardian, one] of all) guardians.set(guardian, one)
+  }
+}
+
+/** The node starts, its disk opens, and what was cut off is ended. Returns true where that was cut off as well. */
+async function restart(t: Test, bench: Bench, border?: Border): Promise<boolean> {
+  const way = await unlock(bench.disk, bench.start())
+  if (way === undefined) throw new Error('no way opens the disk')
+  try {
+    await settle(bench.start(border === undefined ? {} : { border }), way)
+    return false
+  } catch (error) {
+    t.type(error, PowerCut)
+    return true
+  }
+}
+
+/** The node is as if nothing had happened: nothing is there that no way names, and its secret can be shared again. */
+async function isWell(t: Test, { disk, plan, start }: Bench): Promise<void> {
+  const before = { left: leftOver(disk), next: disk.record.openings.next }
+  await shareAnew(start(), plan)
+  const { current } = disk.record.openings
+  const opened = await unlock(disk, start())
+  const after = { kind: current.kind, isOpened: opened === current, left: leftOver(disk) }
+  t.same(
+    { before, after },
+    { before: { left: [], next: undefined }, after: { kind: 'shares', isOpened: true, left: [] } },
+  )
+}
+
+function isWiped(bytes: Buffer): boolean {
+  return bytes.every(byte => byte === 0)
+}
