@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { ZodType } from 'zod'
+import type { ZodError, ZodType } from 'zod'
 import { HttpError } from './error.ts'
 
 /**
@@ -34,11 +34,8 @@ export async function discardBody(request: IncomingMessage, bytesMax: number): P
 
 const shownCharactersMax = 300
 
-/**
- * A JSON body as a schema wants it. Refuses with 400, naming the first thing that is wrong, never its value; the hint
- * says where the format is described.
- */
-export function parseJson<T>(body: Buffer, schema: ZodType<T>, hint = 'see docs/enrollment.md'): T {
+/** A JSON body as a schema wants it. Refuses with 400, naming the first thing that is wrong, never its value. */
+export function parseJson<T>(body: Buffer, schema: ZodType<T>): T {
   let value: unknown
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
@@ -47,7 +44,12 @@ export function parseJson<T>(body: Buffer, schema: ZodType<T>, hint = 'see docs/
   }
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const issue = result.error.issues[0]
-  const what = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`.slice(0, shownCharactersMax)
-  throw new HttpError(400, `the body does not fit: ${what}`, hint)
+  throw unfit('body', result.error)
+}
+
+/** The refusal of what a schema refused: names the first thing that is wrong, by its place, never its value. */
+export function unfit(what: 'body' | 'query', error: ZodError): HttpError {
+  const issue = error.issues[0]
+  const fault = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`.slice(0, shownCharactersMax)
+  return new HttpError(400, `the ${what} does not fit: ${fault}`, 'docs/ has the fields of each route')
 }

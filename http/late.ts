@@ -2,3 +2,8 @@
 export function http(): typeof import('node:http') {
   return process.getBuiltinModule('node:http')
 }
+
+/** node:https, for the same reason. */
+export function https(): typeof import('node:https') {
+  return process.getBuiltinModule('node:https')
+}

@@ -1,22 +1,40 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import { discardBody, readBody } from './body.ts'
-import { HttpError } from './error.ts'
-import { http } from './late.ts'
+import { answer, refuse } from './answer.ts'
+import { http, https } from './late.ts'
 
-export type Request = {
-  readonly url: URL
-  readonly headers: IncomingMessage['headers']
-  /** The whole body, at most as long as the route allows. */
-  readonly body: Buffer
-  /** The address that asks. */
-  readonly from: string
+/** A request from its first byte to the end of its answer; what becomes known on the way is noted here. */
+export type Visit = {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** The route's name in its table, once it is found. */
+  route?: string
+  /** Who asks, once the route's `admit` knows. */
+  who?: string
 }
 
-/** What a handler answers: bytes for a Buffer, JSON for another object, else text; `type` says otherwise. */
+/** A request before its body is read. */
+export type Head = {
+  readonly url: URL
+  readonly headers: IncomingMessage['headers']
+  /** What stands in the path for the `:name`s of the route. */
+  readonly params: Readonly<Record<string, string>>
+  /** The address that asks. */
+  readonly from: string
+  /** Aborted when the connection has ended, or the answer. */
+  readonly signal: AbortSignal
+  readonly visit: Visit
+}
+
+export type Request = Head & {
+  /** The whole body, at most as long as the route allows. */
+  readonly body: Buffer
+}
+
+/** What a handler answers: bytes or text as they are, else an object as JSON; `type` says otherwise. */
 export type Reply = {
   readonly status?: number
   readonly type?: string
-  readonly body: string | object | Buffer
+  readonly body: string | Buffer | object
   readonly headers?: Readonly<Record<string, string>>
   /** Called when the reply is out, or its connection gone: the body may be wiped then. */
   readonly sent?: () => void
@@ -24,52 +42,66 @@ export type Reply = {
 
 export type Route = {
   readonly bodyBytesMax?: number
+  /** Runs before the body is read; throws HttpError to refuse. */
+  readonly admit?: (head: Head) => void | Promise<void>
   readonly handle: (request: Request) => Promise<Reply> | Reply
   /** For replies without an end: asked before `handle`; true when it wrote to the response itself. */
   readonly stream?: (request: Request, response: ServerResponse) => Promise<boolean>
 }
 
-/** Routes by `METHOD /path`. */
+/** Routes by `METHOD /path`; `:name` in a path stands for one part of it, see `find-route.ts`. */
 export type Routes = Readonly<Record<string, Route>>
+
+export type Limits = {
+  readonly connectionsMax: number
+  /** So that one address cannot hold them all; who calls a Unix socket has none, and counts as one. */
+  readonly connectionsPerAddressMax: number
+  /** Of a TLS handshake, and then of the headers. */
+  readonly headersMs: number
+  /** Of headers and body. */
+  readonly requestMs: number
+  /** A connection on which nothing moves for so long is cut; 0 for never. */
+  readonly idleMs: number
+}
+
+const fallback: Limits = {
+  connectionsMax: 64,
+  connectionsPerAddressMax: 32,
+  headersMs: 5000,
+  requestMs: 10_000,
+  idleMs: 0,
+}
 
 /** A TCP port of an address, or the path of a Unix socket that is not there yet. */
 export type Place = { readonly address: string; readonly port: number } | { readonly path: string }
 
 export type Listener = Place & {
   readonly routes: Routes
+  /** PEM; without, plain HTTP is spoken. */
+  readonly tls?: { readonly key: Buffer; readonly certificate: string }
+  readonly limits?: Partial<Limits>
   /** Runs before each route; throws HttpError to refuse. */
   readonly guard?: (request: IncomingMessage, path: string) => void
+  /** Hears of each request, before the guard. */
+  readonly watch?: (visit: Visit) => void
+  /** Hears of connections that were cut before they became a request. */
+  readonly dropped?: (why: 'connections' | 'address' | 'tls') => void
   /** Hears of what went wrong and is not for the caller to know. */
   readonly report: (error: unknown) => void
 }
 
-const connectionsMax = 64
-/** So that one address cannot hold them all; who calls a Unix socket has none, and counts as one. */
-const connectionsPerAddressMax = 32
-const headersMs = 5000
-const requestMs = 10_000
-const discardBytesMax = 1024 * 1024
-
-/** An HTTP server with limits on everything: connections, header and request time, header and body size. */
+/** An HTTP or HTTPS server with limits on everything: connections, header and request time, header and body size. */
 export async function serveHttp(listener: Listener): Promise<Server> {
-  const server = http().createServer(
-    {
-      headersTimeout: headersMs,
-      requestTimeout: requestMs,
-      connectionsCheckingInterval: 1000,
-      maxHeaderSize: 8192,
-    },
-    (request, response) => {
-      answer(listener, request, response).catch((error: unknown) =>
-        refuse({ request, response, report: listener.report }, error),
-      )
-    },
-  )
-  server.maxConnections = connectionsMax
+  const limits = { ...fallback, ...listener.limits }
+  const server = newServer(listener, limits)
+  server.maxConnections = limits.connectionsMax
   server.keepAliveTimeout = 1000
+  server.timeout = limits.idleMs
   // Every reply says `connection: close`; what was pipelined behind the first request is never carried out.
   server.maxRequestsPerSocket = 1
-  limitAddresses(server)
+  limitAddresses(server, limits.connectionsPerAddressMax, listener.dropped)
+  server.on('drop', () => listener.dropped?.('connections'))
+  server.on('tlsClientError', () => listener.dropped?.('tls'))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     if ('path' in listener) server.listen(listener.path, resolve)
@@ -80,7 +112,26 @@ export async function serveHttp(listener: Listener): Promise<Server> {
   return server
 }
 
-function limitAddresses(server: Server): void {
+function newServer(listener: Listener, { headersMs, requestMs }: Limits): Server {
+  const options = {
+    headersTimeout: headersMs,
+    requestTimeout: requestMs,
+    connectionsCheckingInterval: 1000,
+    maxHeaderSize: 8192,
+  }
+  const hear = (request: IncomingMessage, response: ServerResponse) => {
+    const visit: Visit = { request, response }
+    answer(listener, visit).catch((error: unknown) => refuse(visit, error, listener.report))
+  }
+  if (listener.tls === undefined) return http().createServer(options, hear)
+  const { key, certificate } = listener.tls
+  return https().createServer(
+    { ...options, key, cert: certificate, minVersion: 'TLSv1.3', handshakeTimeout: headersMs },
+    hear,
+  )
+}
+
+function limitAddresses(server: Server, max: number, dropped: Listener['dropped']): void {
   const open = new Map<string, number>()
   server.on('connection', socket => {
     const from = socket.remoteAddress ?? ''
@@ -91,7 +142,9 @@ function limitAddresses(server: Server): void {
       if (left > 0) open.set(from, left)
       else open.delete(from)
     })
-    if (count > connectionsPerAddressMax) socket.destroy()
+    if (count <= max) return
+    dropped?.('address')
+    socket.destroy()
   })
 }
 
@@ -104,89 +157,4 @@ export async function closeHttp(server: Server): Promise<void> {
   }, 2000)
   await closed
   clearTimeout(force)
-}
-
-async function answer(listener: Listener, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const url = parseUrl(request.url ?? '')
-  listener.guard?.(request, url.pathname)
-  // Node leaves the body of a reply to HEAD out by itself.
-  const head = request.method === 'HEAD'
-  const route = findRoute(listener.routes, head ? 'GET' : (request.method ?? ''), url.pathname)
-  const body = await readBody(request, route.bodyBytesMax ?? 0)
-  const parsed = { url, headers: request.headers, body, from: request.socket.remoteAddress ?? '' }
-  if (!head && route.stream !== undefined && (await route.stream(parsed, response))) return
-  send(response, await route.handle(parsed))
-}
-
-function parseUrl(target: string): URL {
-  const url = URL.parse(target, 'http://node')
-  if (url === null) throw new HttpError(400, 'the address makes no sense', 'send a path such as /')
-  return url
-}
-
-function findRoute(routes: Routes, method: string, path: string): Route {
-  const route = routes[`${method} ${path}`]
-  if (route !== undefined && Object.hasOwn(routes, `${method} ${path}`)) return route
-  const keys = Object.keys(routes)
-  const others = keys.filter(key => key.slice(key.indexOf(' ') + 1) === path)
-  if (others.length === 0) throw new HttpError(404, 'no such route', `routes: ${keys.join(', ')}`)
-  const error = new HttpError(405, 'method not allowed', `use ${others.join(' or ')}`)
-  error.headers = { allow: others.map(key => key.slice(0, key.indexOf(' '))).join(', ') }
-  throw error
-}
-
-function send(response: ServerResponse, reply: Reply): void {
-  response.end(writeReply(response, reply))
-  // Who has gone before their reply was there closes nothing any more.
-  if (response.closed) reply.sent?.()
-  else if (reply.sent !== undefined) response.once('close', reply.sent)
-}
-
-/** Writes the head of a reply and returns its body. */
-function writeReply(response: ServerResponse, reply: Reply): string | Buffer {
-  const { content, type } = contentOf(reply.body)
-  response.writeHead(reply.status ?? 200, {
-    'content-type': reply.type ?? type,
-    'content-length': Buffer.byteLength(content),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    connection: 'close',
-    ...reply.headers,
-  })
-  return content
-}
-
-function contentOf(body: Reply['body']): { readonly content: string | Buffer; readonly type: string } {
-  if (typeof body === 'string') return { content: body, type: 'text/plain; charset=utf-8' }
-  if (Buffer.isBuffer(body)) return { content: body, type: 'application/octet-stream' }
-  return { content: `${JSON.stringify(body)}\n`, type: 'application/json' }
-}
-
-type Refused = Pick<Listener, 'report'> & {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-}
-
-/** Answers with an error; never throws, for nobody is left who could hear it. */
-async function refuse({ request, response, report }: Refused, error: unknown): Promise<void> {
-  try {
-    if (response.headersSent) throw new Error('the reply broke off', { cause: error })
-    response.write(writeReply(response, errorReply(error, report)))
-    await discardBody(request, discardBytesMax)
-    response.end()
-  } catch (cause) {
-    if (!request.destroyed) report(cause)
-    response.destroy()
-  }
-}
-
-function errorReply(error: unknown, report: Listener['report']): Reply {
-  if (error instanceof HttpError)
-    return {
-      status: error.status,
-      body: { error: error.message, hint: error.hint },
-      headers: error.headers,
-    }
-  report(error)
-  return { status: 500, body: { error: 'internal error', hint: 'the log says more' } }
 }

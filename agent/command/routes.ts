@@ -126,17 +126,12 @@ async function showLogs(node: NodeView, request: Request): Promise<Reply> {
 async function followLogs(node: NodeView, request: Request, response: ServerResponse): Promise<boolean> {
   const { service, lines, follow } = logQuery(node, request)
   if (!follow) return false
-  const gone = new AbortController()
-  // Before the first wait: a client that goes during it would be followed for ever.
-  response.once('close', () => {
-    gone.abort()
-  })
   response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' })
   response.flushHeaders()
-  for await (const line of node.followLogs(service, lines, gone.signal))
+  for await (const line of node.followLogs(service, lines, request.signal))
     // A reader that is slower than the log is waited for; what it misses is the log's to drop.
     if (!response.write(`${line}\n`))
-      await once(response, 'drain', { signal: gone.signal }).catch(() => undefined)
+      await once(response, 'drain', { signal: request.signal }).catch(() => undefined)
   response.end()
   return true
 }

@@ -1,12 +1,13 @@
 import { chmod, chown } from 'node:fs/promises'
 import type { Server } from 'node:http'
+import * as z from 'zod'
 import { parseJson } from '../../http/body.ts'
 import { HttpError } from '../../http/error.ts'
-import { readQuery } from '../../http/query.ts'
+import { parseQuery } from '../../http/query.ts'
 import { closeHttp, type Reply, type Request, type Routes, serveHttp } from '../../http/server.ts'
 import { type News, newsBytesMax, newsSchema } from '../../protocol/cluster/news.ts'
 import { counter, nodeId } from '../../protocol/fields.ts'
-import { parseEpochName, parseEpochNames } from '../../protocol/shares/epoch.ts'
+import { epochNamesText, epochNameText } from '../../protocol/shares/epoch.ts'
 import { shareBytes } from '../../protocol/shares/split.ts'
 import type { MemberList } from '../../protocol/shares/store.ts'
 import type { ShareStore } from './share-store.ts'
@@ -40,18 +41,29 @@ export async function serveGuardian(side: GuardianSide, { path, uid, report }: S
   }
 }
 
+const noQuerySchema = z.strictObject({})
+const nodeQuerySchema = z.strictObject({ node: nodeId })
+const shareQuerySchema = z.strictObject({ node: nodeId, epoch: epochNameText })
+const depositQuerySchema = z.strictObject({ ...shareQuerySchema.shape, keep: epochNamesText })
+const keepQuerySchema = z.strictObject({ node: nodeId, keep: epochNamesText })
+const counterText = z.string().regex(/^(0|[1-9]\d{0,15})$/, 'not decimal digits')
+const releaseQuerySchema = z.strictObject({
+  node: nodeId,
+  counter: counterText.transform(Number).pipe(counter),
+})
+
 /** The routes of the socket: docs/guardian.md has them as a table. */
 export function socketRoutes({ store, members, exchange }: GuardianSide): Routes {
   return {
     'GET /members': {
       handle: ({ url }) => {
-        readQuery(url, {})
+        parseQuery(url, noQuerySchema)
         return { body: members() }
       },
     },
     'GET /holdings': {
       handle: ({ url }) => {
-        readQuery(url, {})
+        parseQuery(url, noQuerySchema)
         return fromStore(store, () => ({ body: store.holdings() }))
       },
     },
@@ -59,20 +71,20 @@ export function socketRoutes({ store, members, exchange }: GuardianSide): Routes
     'PUT /share': { bodyBytesMax: shareBytes, handle: request => putShare(store, request) },
     'PUT /keep': {
       handle: ({ url }) => {
-        const { node, keep } = readQuery(url, { node: readNode, keep: parseEpochNames })
+        const { node, keep } = parseQuery(url, keepQuerySchema)
         return changed(store, node, () => store.keep(node, keep))
       },
     },
     'POST /news': {
       bodyBytesMax: newsBytesMax,
       handle: async ({ url, body }) => {
-        const { node } = readQuery(url, { node: readNode })
+        const { node } = parseQuery(url, nodeQuerySchema)
         return { body: await exchange(parseJson(body, newsSchema), node) }
       },
     },
     'PUT /release': {
       handle: ({ url }) => {
-        const { node, counter } = readQuery(url, { node: readNode, counter: readCounter })
+        const { node, counter } = parseQuery(url, releaseQuerySchema)
         return changed(store, node, () => store.raise(node, counter))
       },
     },
@@ -80,7 +92,7 @@ export function socketRoutes({ store, members, exchange }: GuardianSide): Routes
 }
 
 function showShare(store: ShareStore, url: URL): Reply {
-  const { node, epoch } = readQuery(url, { node: readNode, epoch: parseEpochName })
+  const { node, epoch } = parseQuery(url, shareQuerySchema)
   const share = store.share(node, epoch)
   if (share === undefined) throw new HttpError(404, 'no such share', 'GET /holdings says what is held')
   return { body: share, sent: () => share.fill(0) }
@@ -88,11 +100,7 @@ function showShare(store: ShareStore, url: URL): Reply {
 
 async function putShare(store: ShareStore, { url, body: share }: Request): Promise<Reply> {
   try {
-    const { node, epoch, keep } = readQuery(url, {
-      node: readNode,
-      epoch: parseEpochName,
-      keep: parseEpochNames,
-    })
+    const { node, epoch, keep } = parseQuery(url, depositQuerySchema)
     if (share.length !== shareBytes || share.at(-1) === 0)
       throw new HttpError(400, 'the body is no share', `send ${shareBytes} bytes, the last of them not 0`)
     return await changed(store, node, () => store.put(node, { epoch, share, keep }))
@@ -123,13 +131,4 @@ async function fromStore(store: ShareStore, act: () => Reply | Promise<Reply>): 
     if (cause instanceof RangeError) throw new HttpError(507, cause.message, 'nothing was changed')
     throw cause
   }
-}
-
-function readNode(text: string): string {
-  return nodeId.parse(text)
-}
-
-function readCounter(text: string): number {
-  if (!/^(0|[1-9]\d{0,15})$/.test(text)) throw new SyntaxError('Cannot read counter: need decimal digits')
-  return counter.parse(Number(text))
 }

@@ -45,26 +45,24 @@ export function epochName({ number, id }: EpochId): string {
   return `${number}-${id}`
 }
 
-/** Reads what `epochName` writes. Throws SyntaxError for any other spelling. */
-export function parseEpochName(text: string): EpochId {
-  const [, number, id] = /^([1-9]\d{0,15})-([0-9a-f]{32})$/.exec(text) ?? []
-  const parsed = epochIdSchema.safeParse({ number: Number(number), id })
-  if (!parsed.success) throw new SyntaxError('Cannot read epoch: need <number>-<32 lower-case hex digits>')
-  return parsed.data
-}
+/** What `epochName` writes, in no other spelling; parsed to the epoch. */
+export const epochNameText = z
+  .string()
+  .regex(/^[1-9]\d{0,15}-[0-9a-f]{32}$/, 'not <number>-<32 lower-case hex digits>')
+  .transform(text => ({ number: Number(text.slice(0, -33)), id: text.slice(-32) }))
+  .pipe(epochIdSchema)
 
 /** Several epochs as one text, with commas between; empty for none. */
 export function epochNames(epochs: readonly EpochId[]): string {
   return epochs.map(epochName).join(',')
 }
 
-/** Reads what `epochNames` writes of as many epochs as a guardian holds of a node, each once. Throws SyntaxError. */
-export function parseEpochNames(text: string): readonly EpochId[] {
-  const names = text === '' ? [] : text.split(',')
-  if (names.length > epochsHeldMax || new Set(names).size !== names.length)
-    throw new SyntaxError(`Cannot read epochs: need at most ${epochsHeldMax}, each once`)
-  return names.map(parseEpochName)
-}
+/** What `epochNames` writes of as many epochs as a guardian holds of a node, each once. */
+export const epochNamesText = z
+  .string()
+  .transform(text => (text === '' ? [] : text.split(',')))
+  .refine(names => new Set(names).size === names.length, 'one epoch twice')
+  .pipe(z.array(epochNameText).max(epochsHeldMax))
 
 export function isSameEpoch(a: EpochId, b: EpochId): boolean {
   return a.number === b.number && a.id === b.id

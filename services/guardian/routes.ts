@@ -1,5 +1,6 @@
+import * as z from 'zod'
 import { parseJson } from '../../http/body.ts'
-import { readQuery } from '../../http/query.ts'
+import { parseQuery } from '../../http/query.ts'
 import type { Reply, Request, Routes } from '../../http/server.ts'
 import { newsBytesMax, newsSchema } from '../../protocol/cluster/news.ts'
 import { nodeId } from '../../protocol/fields.ts'
@@ -18,7 +19,7 @@ import { release } from './releases.ts'
 import { takeStatement } from './statements.ts'
 
 const bodyBytesMax = 4096
-const hint = 'see docs/guardian.md'
+const sessionQuerySchema = z.strictObject({ node: nodeId })
 
 /** The routes of port 10106, of one start of the guardian. */
 export function guardianRoutes(world: GuardianWorld): Routes {
@@ -27,12 +28,11 @@ export function guardianRoutes(world: GuardianWorld): Routes {
     'GET /v1/guardian/session': { handle: request => showSession(guardian, request) },
     'POST /v1/guardian/statement': {
       bodyBytesMax,
-      handle: ({ body, from }) =>
-        answerStatement(guardian, parseJson(body, signedStatementSchema, hint), from),
+      handle: ({ body, from }) => answerStatement(guardian, parseJson(body, signedStatementSchema), from),
     },
     'POST /v1/guardian/release': {
       bodyBytesMax,
-      handle: ({ body, from }) => answerRelease(guardian, parseJson(body, signedReleaseSchema, hint), from),
+      handle: ({ body, from }) => answerRelease(guardian, parseJson(body, signedReleaseSchema), from),
     },
     'POST /v1/guardian/news': {
       bodyBytesMax: newsBytesMax,
@@ -48,7 +48,7 @@ export function guardianRoutes(world: GuardianWorld): Routes {
 }
 
 function showSession(guardian: Guardian, { url, from }: Request): Promise<Reply> {
-  const { node } = readQuery(url, { node: text => nodeId.parse(text) })
+  const { node } = parseQuery(url, sessionQuerySchema)
   return noted(guardian, `session for ${node} at ${from}`, async () => {
     const { store, session, nonces } = guardian
     const list = await guardian.members()
@@ -89,7 +89,7 @@ function answerRelease(guardian: Guardian, signed: SignedRelease, from: string):
 
 /** News of the cluster go to the agent, who has them prove themselves; its own come back. */
 function answerNews(guardian: Guardian, body: Buffer, from: string): Promise<Reply> {
-  parseJson(body, newsSchema, hint)
+  parseJson(body, newsSchema)
   return noted(guardian, `news from ${from}`, async () => {
     const node = await neighbour(guardian, from)
     return { reply: { body: await guardian.store.news(node, body), type: 'application/json' } }

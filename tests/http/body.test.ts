@@ -41,7 +41,7 @@ t.test('parseJson() returns what the schema says', async t => {
   t.same(parseJson(Buffer.from('{"name":"é"}'), shape), { name: 'é' })
 })
 
-for (const [hint, ...given] of [['see docs/enrollment.md'], ['see elsewhere', 'see elsewhere']] as const)
-  t.test(`parseJson() hints: ${hint}, told ${given.length} hints`, async t => {
-    t.throws(() => parseJson(Buffer.from('[]'), shape, ...given), { message: /does not fit/, hint })
-  })
+t.test('who sends what does not fit is told where the fields are described', async t => {
+  const hint = 'docs/ has the fields of each route'
+  t.throws(() => parseJson(Buffer.from('[]'), shape), { message: /does not fit/, hint })
+})

@@ -2,17 +2,18 @@ import { once } from 'node:events'
 import {
   request as httpRequest,
   type IncomingHttpHeaders,
-  type IncomingMessage,
+  IncomingMessage,
   type Server,
+  ServerResponse,
 } from 'node:http'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
 import { HttpError } from '../../http/error.ts'
-import { closeHttp, type Listener, type Routes, serveHttp } from '../../http/server.ts'
+import { closeHttp, type Head, type Listener, type Routes, serveHttp } from '../../http/server.ts'
 
 export type Serving = { readonly server: Server; readonly port: number }
 
@@ -27,6 +28,13 @@ export async function socketPath(t: Test): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'orama-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   return join(folder, 'socket')
+}
+
+/** A request of nobody, for what is called without a server. */
+export function headOf(url: URL, more: Partial<Head> = {}): Head {
+  const request = new IncomingMessage(new Socket())
+  const visit = { request, response: new ServerResponse(request) }
+  return { url, headers: {}, params: {}, from: '', signal: new AbortController().signal, visit, ...more }
 }
 
 /** For servers whose faults nobody asks for. */

@@ -19,3 +19,11 @@ export function tampered(text: string): string {
 export function withField<T extends object>(value: T, name: string, field: unknown): T {
   return { ...value, [name]: field }
 }
+
+const order = BigInt('0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141')
+
+/** The other signature that the same key could have made of the same text: s in the upper half, the other v. */
+export function highTwin(signature: string): string {
+  const s = (order - BigInt(`0x${signature.slice(66, 130)}`)).toString(16).padStart(64, '0')
+  return `${signature.slice(0, 66)}${s}${signature.endsWith('1b') ? '1c' : '1b'}`
+}

@@ -10,7 +10,7 @@ import type { News } from '../../../protocol/cluster/news.ts'
 import { closeHttp } from '../../../http/server.ts'
 import { epochName, epochNames, newEpochId } from '../../../protocol/shares/epoch.ts'
 import { holdingsSchema, memberListSchema } from '../../../protocol/shares/store.ts'
-import { socketPath } from '../../http/serving.ts'
+import { headOf, socketPath } from '../../http/serving.ts'
 import { newNode, someNodeId } from '../../protocol/cluster/sample.ts'
 import { cluster, guardian, key, someShare } from './store-samples.ts'
 
@@ -183,7 +183,7 @@ t.test('the bytes of a share are wiped when they are stored, and when they are s
   const { store } = await serving(t)
   const routes = socketRoutes({ store, members: () => members, exchange })
   const call = async (route: string, target: string, body: Buffer = Buffer.alloc(0)) =>
-    routes[route]?.handle({ url: new URL(target, 'http://node'), headers: {}, body, from: '' })
+    routes[route]?.handle({ ...headOf(new URL(target, 'http://node')), body })
   const [share, same] = [someShare(), Buffer.alloc(97)]
   share.copy(same)
   await call('PUT /share', putting(), share)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { checkManifests, type Manifest, parseManifest, startOrder } from '../../../agent/services/manifest.ts'
-import { readManifests } from '../../../agent/services/world.ts'
+import { chooseServices } from '../../../image/services.ts'
 import { manifest } from './example.ts'
 
 const services = join(import.meta.dirname, '../../../services')
@@ -10,7 +10,7 @@ const file = join(services, 'rqlite/service.json')
 const rqlite = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
 
 t.test("the project's own manifests are good together", async t =>
-  t.ok((await readManifests(services)).some(m => m.name === 'rqlite')),
+  t.ok((await chooseServices(undefined, services, true)).some(one => one.name === 'rqlite')),
 )
 
 const refused = [

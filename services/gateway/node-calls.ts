@@ -1,0 +1,61 @@
+import * as z from 'zod'
+import { signedTextSchema } from '../../protocol/fields.ts'
+import { commandSchema, logLines } from '../../protocol/requests.ts'
+import { parseJson } from '../../http/body.ts'
+import { parseQuery } from '../../http/query.ts'
+import type { Request } from '../../http/server.ts'
+import type { Call } from './call-node.ts'
+import { chooseNode, type Cluster, nodeQuery, nodeQuerySchema } from './choose-node.ts'
+
+// What each route asks of an agent. Nothing of a request is passed on as it came: path, query and body are made anew
+// of what was parsed.
+
+export function statusCall(cluster: Cluster, { url, signal }: Request): Call {
+  const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
+  return { node, method: 'GET', path: '/v1/agent/status', signal }
+}
+
+const yes = z.enum(['1', 'true'])
+const logsQuerySchema = z.strictObject({
+  ...nodeQuery,
+  service: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,31}$/, 'not a service name')
+    .optional(),
+  lines: z
+    .string()
+    .regex(/^[1-9]\d{0,3}$/, 'not a number of lines')
+    .refine(text => Number(text) <= logLines.max, `more than ${logLines.max}`)
+    .optional(),
+  follow: yes.or(z.enum(['0', 'false'])).optional(),
+})
+
+/** True when the logs that are asked for have no end. */
+export function asksToFollow({ url }: Request): boolean {
+  return yes.safeParse(url.searchParams.get('follow')).success
+}
+
+/** `once` reads to an end even where the query asks to follow: so a HEAD has one. */
+export function logsCall(cluster: Cluster, { url, signal }: Request, how: 'once' | 'follow'): Call {
+  const { node_id, wg_ip, ...asked } = parseQuery(url, logsQuerySchema)
+  const node = chooseNode(cluster, { node_id, wg_ip })
+  const query = new URLSearchParams({ service: asked.service ?? 'agent' })
+  if (asked.lines !== undefined) query.set('lines', asked.lines)
+  if (how === 'follow') query.set('follow', '1')
+  return { node, method: 'GET', path: `/v1/agent/logs?${query.toString()}`, signal }
+}
+
+export function commandCall(cluster: Cluster, { url, body, signal }: Request): Call {
+  const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
+  const command = JSON.stringify(parseJson(body, commandSchema))
+  return { node, method: 'POST', path: '/v1/agent/command', body: command, signal }
+}
+
+const leaveSchema = z.strictObject({ order: signedTextSchema })
+
+/** A node leaves by an order of its owner alone, which it judges itself. */
+export function leaveCall(cluster: Cluster, { url, body, signal }: Request): Call {
+  const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
+  const command = JSON.stringify({ action: 'leave', ...parseJson(body, leaveSchema) })
+  return { node, method: 'POST', path: '/v1/agent/command', body: command, signal }
+}

@@ -1,0 +1,108 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
+import { HttpError } from '../../http/error.ts'
+import type { Reply, Request } from '../../http/server.ts'
+import type { GatewayRoute, GatewayRoutes } from './access.ts'
+import { type Answer, type Call, type Caller, callNode } from './call-node.ts'
+import type { Cluster } from './choose-node.ts'
+import { asksToFollow, commandCall, leaveCall, logsCall, statusCall } from './node-calls.ts'
+import { type Slots, slots } from './slots.ts'
+
+export type Proxy = {
+  readonly cluster: Cluster
+  readonly caller: Caller
+  /** Without a byte for so long a stream is cut; 5 minutes unless told otherwise. */
+  readonly streamIdleMs?: number
+}
+
+const bodyBytesMax = 32 * 1024
+/** Of calls to nodes at the same time, streams among them. */
+const callsMax = { all: 64, perKey: 16 }
+
+/** What operators ask of nodes: passed on to the agents on their WireGuard addresses, and answered as they answer. */
+export function proxyRoutes(proxy: Proxy): GatewayRoutes {
+  const { cluster } = proxy
+  const places = slots(callsMax)
+  const passed = (callOf: (cluster: Cluster, request: Request) => Call): GatewayRoute['handle'] => {
+    return request => inPlace(places, request, () => pass(proxy.caller, callOf(cluster, request)))
+  }
+  const access = 'operators'
+  return {
+    'GET /v1/node/list': { access, handle: () => ({ body: { nodes: cluster.nodes() } }) },
+    'GET /v1/node/status': { access, handle: passed(statusCall) },
+    'GET /v1/node/logs': {
+      access,
+      handle: passed((of, request) => logsCall(of, request, 'once')),
+      stream: async (request, response) => {
+        if (!asksToFollow(request)) return false
+        await inPlace(places, request, () => follow(proxy, logsCall(cluster, request, 'follow'), response))
+        return true
+      },
+    },
+    'POST /v1/node/command': { access, bodyBytesMax, handle: passed(commandCall) },
+    'POST /v1/node/leave': { access, bodyBytesMax, handle: passed(leaveCall) },
+  }
+}
+
+/** An operator who holds many streams must not keep the others out. */
+async function inPlace<T>(places: Slots, request: Request, act: () => Promise<T>): Promise<T> {
+  const leave = places.take(request.visit.who ?? '')
+  try {
+    return await act()
+  } finally {
+    leave()
+  }
+}
+
+/** What a node answers is shown as what it is: it must not become a page of the gateway's own. */
+const inert = { 'content-security-policy': "default-src 'none'; sandbox" }
+
+function pass(caller: Caller, call: Call): Promise<Reply> {
+  return callNode(caller, call, async ({ status, type, stream }) => {
+    return { status, type, body: await wholeBody(stream), headers: inert }
+  })
+}
+
+const answerBytesMax = 8 * 1024 * 1024
+
+async function wholeBody(stream: IncomingMessage): Promise<Buffer> {
+  const parts: Buffer[] = []
+  let bytes = 0
+  for await (const part of stream) {
+    bytes += (part as Buffer).length
+    if (bytes > answerBytesMax)
+      throw new HttpError(502, 'the answer of the node is too long', 'ask for fewer lines')
+    parts.push(part as Buffer)
+  }
+  return Buffer.concat(parts)
+}
+
+const streamIdleMs = 5 * 60_000
+
+function follow(proxy: Proxy, call: Call, response: ServerResponse): Promise<void> {
+  return callNode(proxy.caller, call, async (answer, untimed) => {
+    untimed()
+    await passOn(answer, response, proxy.streamIdleMs ?? streamIdleMs)
+  })
+}
+
+/** Ends both sides when one does, or when nothing moves any more. */
+async function passOn(
+  { status, type, stream }: Answer,
+  response: ServerResponse,
+  idleMs: number,
+): Promise<void> {
+  response.socket?.setTimeout(idleMs)
+  stream.socket.setTimeout(idleMs, () => {
+    stream.destroy(new Error('Cannot go on with the stream: nothing came for too long'))
+  })
+  response.writeHead(status, {
+    'content-type': type,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    connection: 'close',
+    ...inert,
+  })
+  response.flushHeaders()
+  await pipeline(stream, response)
+}
