@@ -1,11 +1,10 @@
-import { join } from 'node:path'
 import t from 'tap'
 import { withServiceFacts } from '../../agent/node/service-facts.ts'
 import { sandboxConfig } from '../../agent/services/sandbox.ts'
 import { fillSecret, visibleValues } from '../../agent/services/templates.ts'
-import { readManifests } from '../../agent/services/world.ts'
+import { chooseServices } from '../../image/services.ts'
 
-const manifests = await readManifests(join(import.meta.dirname, '../../services'))
+const manifests = (await chooseServices(undefined, undefined, true)).map(one => one.manifest)
 const key = (byte: number) => Buffer.alloc(32, byte).toString('base64')
 const nodes = ['naaaaaaaaaaaaaaaa', 'nbbbbbbbbbbbbbbbb', 'ncccccccccccccccc']
 const cluster = '0123456789abcdef0123456789abcdef'
