@@ -1,0 +1,88 @@
+import * as z from 'zod'
+import { parseIpv4 } from '../../../agent/network/ipv4.ts'
+import { canonicalText } from '../../../protocol/canonical.ts'
+import { type Departure, departureSchema } from '../../../protocol/cluster/departure.ts'
+import { type MemberRecord, memberRecordSchema } from '../../../protocol/cluster/member.ts'
+import type { MembershipRecords } from '../../../protocol/cluster/membership.ts'
+import { parseAppointment } from '../../../protocol/cluster/trust.ts'
+import { formatTime, fromBase64url, type SignedText, signedTextSchema } from '../../../protocol/fields.ts'
+import { nodeIdOf } from '../../../protocol/hello.ts'
+import { type Database, readRows, type Statement } from './database.ts'
+
+/** One record of a cluster's membership, as a row holds it. */
+export type Entry =
+  | { readonly kind: 'appointment'; readonly value: SignedText }
+  | { readonly kind: 'member'; readonly value: MemberRecord }
+  | { readonly kind: 'departure'; readonly value: Departure }
+
+export type Stored = { readonly sequence: number; readonly entry: Entry }
+
+/** Entries as they are passed on; of several appointments the last. */
+export function recordsWith(entries: readonly Entry[]): MembershipRecords {
+  const last = entries.findLast(one => one.kind === 'appointment')
+  return {
+    ...(last === undefined ? {} : { appointment: last.value }),
+    members: entries.flatMap(one => (one.kind === 'member' ? [one.value] : [])),
+    departures: entries.flatMap(one => (one.kind === 'departure' ? [one.value] : [])),
+  }
+}
+
+/** Appends an entry that was checked, unless something was appended behind `seen`, the last change that it was checked with. */
+export function appending(entry: Entry, seen: number, now: Date): Statement {
+  return [
+    `INSERT INTO records (sequence, kind, name, address, body, at)
+     SELECT :sequence, :kind, :name, :address, :body, :at
+     WHERE (SELECT coalesce(max(sequence), 0) FROM records) = :seen`,
+    {
+      ...{ sequence: seen + 1, seen, kind: entry.kind, at: formatTime(now) },
+      ...{ name: nameOf(entry), address: addressOf(entry), body: canonicalText(entry.value) },
+    },
+  ]
+}
+
+// A record has up to 12 KB; a page of them stays far below what a reply may have.
+const pageRows = 128
+
+/** The next rows behind this one; without entry where the row is not what a gateway wrote. */
+export async function readEntries(
+  database: Database,
+  after: number,
+): Promise<{ readonly sequence: number; readonly entry: Entry | undefined }[]> {
+  const sql =
+    'SELECT sequence, kind, body FROM records WHERE sequence > :after ORDER BY sequence LIMIT :pageRows'
+  const rows = await readRows(database, [sql, { after, pageRows }], rowSchema)
+  return rows.map(({ sequence, kind, body }) => ({ sequence, entry: parseEntry(kind, body) }))
+}
+
+const rowSchema = z.object({ sequence: z.int().min(1), kind: z.string(), body: z.string() })
+
+const entrySchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('appointment'), value: signedTextSchema }),
+  z.strictObject({ kind: z.literal('member'), value: memberRecordSchema }),
+  z.strictObject({ kind: z.literal('departure'), value: departureSchema }),
+])
+
+function parseEntry(kind: string, body: string): Entry | undefined {
+  try {
+    const value: unknown = JSON.parse(body)
+    return entrySchema.safeParse({ kind, value }).data
+  } catch {
+    return undefined
+  }
+}
+
+/** What can be there once: a node as a member, its departure, a number of the authority's. */
+function nameOf(entry: Entry): string {
+  switch (entry.kind) {
+    case 'appointment':
+      return String(parseAppointment(entry.value.text).number)
+    case 'member':
+      return nodeIdOf(fromBase64url(entry.value.hello.identity))
+    case 'departure':
+      return entry.value.node
+  }
+}
+
+function addressOf(entry: Entry): number | null {
+  return entry.kind === 'member' ? (parseIpv4(entry.value.address) ?? null) : null
+}

@@ -1,0 +1,132 @@
+import type { Departure } from '../../../protocol/cluster/departure.ts'
+import {
+  emptyMembership,
+  type Membership,
+  type MembershipRecords,
+  membershipSchema,
+  merge,
+  type Refusal,
+} from '../../../protocol/cluster/membership.ts'
+import { counter } from '../../../protocol/fields.ts'
+import { helloHash } from '../../../protocol/hello.ts'
+import { freeing } from './addresses.ts'
+import type { Database, Statement } from './database.ts'
+import { appending, type Entry, readEntries, recordsWith, type Stored } from './member-entries.ts'
+
+export type MembersSince = {
+  /** What to ask with next time. One that is lower than before is of another registry: then ask from 0. */
+  readonly sequence: number
+  readonly records: MembershipRecords
+}
+
+export type Members = {
+  /**
+   * Stores what is new and what an agent would accept; of the rest it says why not. What is known is no refusal.
+   * Throws ZodError for a wrong form.
+   */
+  readonly add: (records: MembershipRecords, now: Date) => Promise<readonly Refusal[]>
+  /** What was added after this change, in its order; of appointments the newest, which holds all others. */
+  readonly since: (sequence: number) => Promise<MembersSince>
+  /** All that is known now, checked. */
+  readonly membership: () => Promise<Membership>
+}
+
+type Known = {
+  readonly sequence: number
+  readonly membership: Membership
+  readonly stored: readonly Stored[]
+}
+
+/**
+ * The members of a cluster, as records that can only be added to. They prove themselves: the registry carries them, and
+ * judges them as agents do. What was judged is kept in memory, for it never changes; all else is read anew.
+ */
+export function membersOf(database: Database, of: Parameters<typeof emptyMembership>[0]): Members {
+  let known: Known = { sequence: 0, membership: emptyMembership(of), stored: [] }
+  const catchUp = async (): Promise<Known> => {
+    const newest = await readAfter(database, known)
+    // Another call may have come further meanwhile.
+    if (newest.sequence > known.sequence) known = newest
+    return known
+  }
+  return {
+    add: async (records, now) => {
+      const refusals: Refusal[] = []
+      for (const entry of inOrder(membershipSchema.parse(records), await catchUp()))
+        refusals.push(...(await addOne({ database, catchUp }, entry, now)))
+      return refusals
+    },
+    since: async sequence => {
+      const newest = await catchUp()
+      return { sequence: newest.sequence, records: recordsAfter(newest, counter.parse(sequence)) }
+    },
+    membership: async () => (await catchUp()).membership,
+  }
+}
+
+/** What the database has beyond what is known. A row that no agent would accept counts for nothing. */
+async function readAfter(database: Database, known: Known): Promise<Known> {
+  let { sequence, membership } = known
+  const stored = [...known.stored]
+  for (;;) {
+    const page = await readEntries(database, sequence)
+    for (const row of page) {
+      sequence = row.sequence
+      if (row.entry === undefined) continue
+      const next = merge(membership, recordsWith([row.entry]))
+      if (next.refusals.length > 0) continue
+      membership = next.membership
+      stored.push({ sequence, entry: row.entry })
+    }
+    if (page.length === 0) return { sequence, membership, stored }
+  }
+}
+
+/**
+ * Appends behind the last change that was judged, or not at all: when another gateway was faster, the record is judged
+ * anew with what that one added. So of two that exclude each other one gets in. Ends when there is nothing new.
+ */
+async function addOne(
+  { database, catchUp }: { readonly database: Database; readonly catchUp: () => Promise<Known> },
+  entry: Entry,
+  now: Date,
+): Promise<readonly Refusal[]> {
+  for (;;) {
+    const { sequence, membership } = await catchUp()
+    const next = merge(membership, recordsWith([entry]))
+    if (next.refusals.length > 0 || !hasNews(membership, next.membership)) return next.refusals
+    const after: Statement[] = entry.kind === 'departure' ? vacating(membership, entry.value, now) : []
+    await database.execute([appending(entry, sequence, now), ...after], { repeatable: true })
+  }
+}
+
+/** The departure is proved, whether or not its record gets in at the first try: its address rests from now on. */
+function vacating({ members }: Membership, departure: Departure, now: Date): Statement[] {
+  const member = members.get(departure.node)
+  return member === undefined ? [] : [freeing(helloHash(member.hello), now)]
+}
+
+function hasNews(before: Membership, after: Membership): boolean {
+  return (
+    before.trust.number !== after.trust.number ||
+    before.members.size !== after.members.size ||
+    before.departures.size !== after.departures.size
+  )
+}
+
+/** As `merge` takes them: the departure of a known member frees the address of a new one, others come after theirs. */
+function inOrder(records: MembershipRecords, { membership }: Known): Entry[] {
+  const { appointment, members, departures } = records
+  const departing = departures.map((value): Entry & { kind: 'departure' } => ({ kind: 'departure', value }))
+  const isKnown = ({ value }: { readonly value: Departure }) => membership.members.has(value.node)
+  return [
+    ...(appointment === undefined ? [] : [{ kind: 'appointment', value: appointment } as const]),
+    ...departing.filter(isKnown),
+    ...members.map((value): Entry => ({ kind: 'member', value })),
+    ...departing.filter(one => !isKnown(one)),
+  ]
+}
+
+function recordsAfter({ stored }: Known, sequence: number): MembershipRecords {
+  return recordsWith(stored.filter(one => one.sequence > sequence).map(one => one.entry))
+}

@@ -1,0 +1,219 @@
+import { randomBytes } from 'node:crypto'
+import { composeEviction, evicted, signLeaving } from '../../../../protocol/cluster/departure.ts'
+import { type MembershipRecords, present } from '../../../../protocol/cluster/membership.ts'
+import { composeAppointment, type Operator } from '../../../../protocol/cluster/trust.ts'
+import { helloHash } from '../../../../protocol/hello.ts'
+import { addressesOf } from '../../../../services/gateway/registry/addresses.ts'
+import { type Members, membersOf } from '../../../../services/gateway/registry/members.ts'
+import {
+  authority,
+  cluster,
+  genesisRecord,
+  joinRecord,
+  newNode,
+  newWallet,
+  signedBy,
+  type TestNode,
+  type TestWallet,
+} from '../../../protocol/cluster/sample.ts'
+import { after, type Backend, hash, many, now, type Pair, row } from './backend.ts'
+
+const none: MembershipRecords = { members: [], departures: [] }
+const [first, second, third] = [newNode(), newNode(), newNode()]
+const genesis = genesisRecord({ node: first })
+const joined = joinRecord({ node: second, address: '10.0.0.2' })
+const issued = '2026-11-22T08:00:00Z'
+const leaving = (node: TestNode, by = node) =>
+  signLeaving({ cluster, node: node.nodeId, at: issued }, by.keys.lease.privateKey)
+const evicting = (node: TestNode, by: TestWallet) =>
+  evicted(node.nodeId, signedBy(by, composeEviction({ cluster, node: node.nodeId, force: 'no', issued })))
+const appointing = (number: number, operators: readonly Operator[], by = authority) =>
+  signedBy(by, composeAppointment({ cluster, number, operators, issued }))
+
+const both = ([a, b]: Pair) =>
+  [
+    membersOf(a, { cluster, authority: authority.address }),
+    membersOf(b, { cluster, authority: authority.address }),
+  ] as const
+const ids = async (members: Members) => present(await members.membership()).map(one => one.nodeId)
+
+const token = randomBytes(32)
+const stranger = newWallet()
+const refused: readonly (readonly [string, Partial<MembershipRecords>, RegExp])[] = [
+  ['an invented member', { members: [joinRecord({ operator: stranger })] }, /no operator/],
+  ['a genesis of a stranger', { members: [genesisRecord({ owner: stranger })] }, /not the authority/],
+  [
+    'a member of another cluster',
+    { members: [joinRecord({ grant: { cluster: '0b'.repeat(16) } })] },
+    /another cluster/,
+  ],
+  [
+    'a member with the address of another',
+    { members: [joinRecord({ address: '10.0.0.2' })] },
+    /has its address/,
+  ],
+  [
+    'another record of a member',
+    { members: [joinRecord({ node: second, address: '10.0.0.9' })] },
+    /another record/,
+  ],
+  [
+    'a second node of one invite',
+    { members: [joinRecord({ token, address: '10.0.0.9' })] },
+    /invite was used/,
+  ],
+  [
+    'a member whose address was moved',
+    { members: [{ ...joinRecord(), address: '10.0.0.9' }] },
+    /sign for its address/,
+  ],
+  ['the leave of a node by another', { departures: [leaving(second, first)] }, /did not sign/],
+  ['the leave of a stranger', { departures: [leaving(newNode())] }, /nobody knows/],
+  ['an eviction by a stranger', { departures: [evicting(second, stranger)] }, /no operator/],
+  ['an appointment by a stranger', { appointment: appointing(1, [], stranger) }, /the authority is/],
+]
+
+const badForms: readonly (readonly [string, unknown])[] = [
+  ['nothing', undefined],
+  ['no lists', {}],
+  ['an unknown field', { ...none, more: 1 }],
+  ['a member with an unknown field', { ...none, members: [{ ...genesis, more: 1 }] }],
+  [
+    'a text of 40 KB',
+    { ...none, members: [{ ...genesis, grant: { ...genesis.grant, text: 'a'.repeat(40_000) } }] },
+  ],
+  ['300 members', { ...none, members: many(300, () => genesis) }],
+]
+
+/** The members' records: only ever added to, and judged as agents judge. */
+export function memberRows(backend: Backend): void {
+  for (const [what, records, why] of refused)
+    row(backend, `${what} is refused with the reason, and not passed on`, async (t, pair) => {
+      const [a, b] = both(pair)
+      const start = [genesis, joined, joinRecord({ node: third, token, address: '10.0.0.3' })]
+      t.same(await a.add({ ...none, members: start }, now), [])
+      const refusals = await b.add({ ...none, ...records }, now)
+      t.match(refusals, [{ why }])
+      t.equal(refusals.length, 1)
+      t.equal((await a.since(0)).sequence, 3)
+      t.same(await ids(a), [first.nodeId, second.nodeId, third.nodeId].toSorted())
+    })
+
+  for (const [what, value] of badForms)
+    row(backend, `${what} is no form of records`, async (t, pair) => {
+      const [a, b] = both(pair)
+      await t.rejects(a.add(value as MembershipRecords, now), { name: 'ZodError' })
+      t.same(await b.since(0), { sequence: 0, records: none })
+    })
+
+  row(backend, 'what one gateway stored the other passes on, each change once', async (t, pair) => {
+    const [a, b] = both(pair)
+    await a.add({ ...none, members: [genesis] }, now)
+    t.same(await b.since(0), { sequence: 1, records: { ...none, members: [genesis] } })
+    await b.add({ ...none, members: [joined, genesis] }, now)
+    t.same(await a.since(1), { sequence: 2, records: { ...none, members: [joined] } })
+    await a.add({ ...none, departures: [leaving(second)] }, now)
+    t.same(await b.since(2), { sequence: 3, records: { ...none, departures: [leaving(second)] } })
+    t.same(await b.since(3), { sequence: 3, records: none })
+    t.same(await b.since(99), { sequence: 3, records: none })
+    for (const bad of [-1, 0.5, NaN]) await t.rejects(b.since(bad), { name: 'ZodError' })
+  })
+
+  row(backend, 'what is known already changes nothing', async (t, pair) => {
+    const [a, b] = both(pair)
+    const records = { ...none, members: [genesis, joined], departures: [leaving(second)] }
+    for (const members of [a, b, a]) t.same(await members.add(records, now), [])
+    t.equal((await b.since(0)).sequence, 3)
+    t.same(await ids(b), [first.nodeId])
+  })
+
+  row(backend, 'a bad record does not keep out the good ones beside it', async (t, pair) => {
+    const [a, b] = both(pair)
+    const bad = joinRecord({ operator: stranger })
+    t.equal((await a.add({ ...none, members: [bad, genesis, bad, joined] }, now)).length, 2)
+    t.same(await ids(b), [first.nodeId, second.nodeId].toSorted())
+  })
+
+  row(
+    backend,
+    'of 10 members at once with one address, through two gateways, one gets in',
+    async (t, pair) => {
+      const gateways = both(pair)
+      await gateways[0].add({ ...none, members: [genesis] }, now)
+      const rivals = many(10, () => joinRecord({ address: '10.0.0.7' }))
+      const answers = await Promise.all(
+        rivals.map((one, at) => (gateways[at % 2] ?? gateways[0]).add({ ...none, members: [one] }, now)),
+      )
+      t.equal(answers.filter(refusals => refusals.length === 0).length, 1)
+      t.match(
+        answers.flat(),
+        many(9, () => ({ why: /has its address/ })),
+      )
+      t.equal((await gateways[1].since(0)).sequence, 2)
+    },
+  )
+
+  row(backend, 'of 6 nodes at once with one invite one gets in', async (t, pair) => {
+    const gateways = both(pair)
+    const rivals = many(6, at => joinRecord({ token, address: `10.0.0.${at + 10}` }))
+    const answers = await Promise.all(
+      rivals.map((one, at) => (gateways[at % 2] ?? gateways[0]).add({ ...none, members: [one] }, now)),
+    )
+    t.equal(answers.filter(refusals => refusals.length === 0).length, 1)
+  })
+
+  row(backend, '10 members at once that do not exclude each other all get in', async (t, pair) => {
+    const gateways = both(pair)
+    const records = many(10, at => joinRecord({ address: `10.0.0.${at + 10}` }))
+    const answers = await Promise.all(
+      records.map((one, at) => (gateways[at % 2] ?? gateways[0]).add({ ...none, members: [one] }, now)),
+    )
+    t.same(answers.flat(), [])
+    t.equal((await gateways[0].since(0)).records.members.length, 10)
+  })
+
+  row(backend, 'the newest appointment counts and is passed on', async (t, pair) => {
+    const [a, b] = both(pair)
+    const operator = newWallet()
+    const retired = [{ address: operator.address, retired: issued }]
+    t.same(await a.add({ ...none, appointment: appointing(1, [{ address: operator.address }]) }, now), [])
+    t.same(await b.add({ ...none, members: [joinRecord({ operator })] }, now), [])
+    t.same(await b.add({ ...none, appointment: appointing(2, retired) }, now), [])
+    t.same(await a.add({ ...none, appointment: appointing(1, [{ address: operator.address }]) }, now), [])
+    t.match(await a.add({ ...none, appointment: appointing(3, []) }, now), [{ why: /do not vanish/ }])
+    t.same((await a.since(0)).records.appointment, appointing(2, retired))
+    t.same((await a.membership()).trust.operators, retired)
+  })
+
+  row(backend, 'the address of a member that departs rests, and is its own until then', async (t, pair) => {
+    const [a] = both(pair)
+    const addresses = addressesOf(pair[1])
+    const allocation = { hello: helloHash(second.hello), tokenHash: hash(1), until: after(15) }
+    t.equal(await addresses.allocate(allocation, now), '10.0.0.2')
+    await addresses.confirm(allocation.hello)
+    await a.add({ ...none, members: [genesis, joined] }, now)
+    t.equal((await addresses.list(now))[0]?.state, 'confirmed')
+    await a.add({ ...none, departures: [evicting(second, authority)] }, now)
+    t.match((await addresses.list(now))[0], { state: 'resting', freeFrom: '2026-12-21T08:00:00Z' })
+  })
+
+  row(backend, 'rows that no gateway wrote are not passed on, and keep nothing out', async (t, pair) => {
+    const [a, b] = both(pair)
+    await a.add({ ...none, members: [genesis] }, now)
+    const forged = [
+      ['member', JSON.stringify(joinRecord({ operator: stranger }))],
+      ['member', '{'],
+      ['departure', '"\'; DROP TABLE records"'],
+      ['departure', JSON.stringify(leaving(first, second))],
+    ]
+    for (const [at, [kind = '', body = '']] of forged.entries())
+      await pair[0].execute([
+        [
+          'INSERT INTO records (sequence, kind, name, body, at) VALUES (:sequence, :kind, :name, :body, :at)',
+          { sequence: at + 2, kind, name: `forged ${at}`, body, at: issued },
+        ],
+      ])
+    t.same(await b.add({ ...none, members: [joined] }, now), [])
+    t.same(await a.since(0), { sequence: 6, records: { ...none, members: [genesis, joined] } })
+  })
+}
