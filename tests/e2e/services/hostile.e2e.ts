@@ -177,9 +177,12 @@ t.test('services that are killed, and one that is hostile', async t => {
     })
 
   await t.test('who poses as the guardian is not reached, and killed', async t => {
+    must(await command(site, 'stop', 'guardian'))
     await take(site, ['listen', '0.0.0.0', 10_106])
     await t.rejects(curl(site, 10_106), /status (7|28)/)
     await untilKilled(site, 'took port 10106 of guardian; signal 9')
+    must(await command(site, 'start', 'guardian'))
+    await untilReady(site, 'guardian')
   })
 
   await t.test('a port that is nobody’s is not reached', async t => {
