@@ -23,7 +23,11 @@ export async function madeFiles(): Promise<Map<string, string>> {
   const packages = services.flatMap(({ name, pin }) => (pin === undefined ? [] : servicePackage(name, pin)))
   const users = `${madeBy}\n${usersTable(services)}`
   return new Map([
-    ['Config.in', configIn(services.map(one => packageName(one.name)))],
+    // Programs of ours are no packages: the image's own code bundles them.
+    [
+      'Config.in',
+      configIn(services.flatMap(({ name, pin }) => (pin === undefined ? [] : packageName(name)))),
+    ],
     ['board/oramaos/users.txt', users],
     ...(await npmFiles()),
     ...packages,

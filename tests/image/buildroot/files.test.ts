@@ -1,4 +1,4 @@
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { access, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import {
@@ -43,4 +43,13 @@ t.test('a Node whose source has no pinned hash is refused', async t => {
   t.throws(() => nodeSourceRow('26.99.0'), {
     message: /^Cannot use Node 26\.99\.0: image\/buildroot\/pin\.ts has the hash of the source of /,
   })
+})
+
+t.test('each file that the tree sources is there', async t => {
+  const text = await readFile(join(externalTree, 'Config.in'), 'utf8')
+  const sourced = [...text.matchAll(/^source "\$BR2_EXTERNAL_ORAMAOS_PATH\/(.+)"$/gm)].map(
+    match => match[1] ?? '',
+  )
+  t.ok(sourced.length > 4)
+  for (const path of sourced) await t.resolves(access(join(externalTree, path)), path)
 })
