@@ -22,8 +22,6 @@ export type ClusterView = {
   readonly membership: () => Membership
   /** The WireGuard address of a present member. */
   readonly addressOf: (node: string) => string | undefined
-  /** The present member at a WireGuard address. */
-  readonly nodeAt: (address: string) => string | undefined
   readonly peers: () => readonly Peer[]
   /** All of it, to be passed on. */
   readonly news: () => News
@@ -43,13 +41,10 @@ export function clusterView(record: NodeRecord): ClusterView {
   const { nodeId, wireguard, cluster, authority } = record
   let membership = restore(record.membership, { cluster, authority })
   const endpoints = new Map(record.endpoints.map(one => [one.node, one]))
-  const memberBy = (test: (one: { nodeId: string; address: string }) => boolean) =>
-    present(membership).find(test)
   return {
     members: () => present(membership).map(member => member.nodeId),
     membership: () => membership,
-    addressOf: node => memberBy(member => member.nodeId === node)?.address,
-    nodeAt: address => memberBy(member => member.address === address)?.nodeId,
+    addressOf: node => present(membership).find(member => member.nodeId === node)?.address,
     peers: () => peersOf({ nodeId, wireguard, membership, endpoints: [...endpoints.values()] }),
     news: () => ({ membership: recordsOf(membership), endpoints: [...endpoints.values()] }),
     hear: news => {

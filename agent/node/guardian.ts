@@ -8,30 +8,32 @@ import { serveGuardian } from '../guardian/socket.ts'
 import type { Manifest } from '../services/manifest.ts'
 import { log, tolerate } from '../system/log.ts'
 import { run } from '../system/run.ts'
-import { withHeader } from '../unlock/header-file.ts'
-import { readSharesToken, sharesToken } from '../unlock/tokens.ts'
+import { sharesToken } from '../unlock/tokens.ts'
 import { writeToken } from '../unlock/volume.ts'
 import { known } from './machine.ts'
 import type { Node } from './serve.ts'
 import { runFolder } from './services.ts'
 import { nodeVolume } from './volume.ts'
 
+export type SharesOf = {
+  readonly manifests: readonly Manifest[]
+  /** The token with the shares, out of the header that the boot has read; throws where it is malformed. */
+  readonly held: () => Buffer | undefined
+}
+
 /**
  * Serves the guardian's program on its socket, before that program starts: the shares that this node holds for others,
  * which lie in the header and so outlive a power cut everywhere, and the news of the cluster.
  */
-export async function serveShares(node: Node, manifests: readonly Manifest[]): Promise<void> {
+export async function serveShares(node: Node, { manifests, held }: SharesOf): Promise<void> {
   const { record, view } = node
-  const { device, headerFile } = nodeVolume(known(node.machine, 'disk'))
-  const token = await withHeader(device, `${headerFile}-shares`, ({ header }) =>
-    Promise.resolve(readSharesToken(header)),
-  )
+  const { device } = nodeVolume(known(node.machine, 'disk'))
   const store = openShareStore({
     cluster: record.cluster,
     nodeId: record.nodeId,
     // For as long as the node runs: without a TPM it lies in the header as well.
     key: fromBase64url(record.sharesKey),
-    read: () => token,
+    read: held,
     write: box => writeToken(run, device, sharesToken(box)),
   })
   const fault = store.fault()

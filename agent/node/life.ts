@@ -14,10 +14,10 @@ import { run } from '../system/run.ts'
 import { updateRecord } from '../unlock/commit.ts'
 import { withHeader } from '../unlock/header-file.ts'
 import { rehearse } from '../unlock/open.ts'
-import { readEscrowToken, readNodeToken } from '../unlock/tokens.ts'
+import { readEscrowToken, readNodeToken, readSharesToken } from '../unlock/tokens.ts'
 import { applyPeers, joinNews } from './cluster.ts'
 import { waitForOwner } from './enrollment.ts'
-import { serveShares } from './guardian.ts'
+import { serveShares, type SharesOf } from './guardian.ts'
 import { known, type Machine } from './machine.ts'
 import { publicSide } from './network.ts'
 import { type Node, serveCommands } from './serve.ts'
@@ -38,7 +38,7 @@ export async function live(machine: Machine): Promise<void> {
 /** A blank node: waits for its owner. The data is open afterwards. */
 async function welcome(machine: Machine): Promise<Node> {
   const node = newNode(machine, await waitForOwner(machine, () => rearmEntry(machine)))
-  await openToPeers(node)
+  await openToPeers(node, () => undefined)
   await serveCommands(node)
   startCare(node, node.record.openings.current)
   return node
@@ -53,9 +53,9 @@ async function wake(machine: Machine): Promise<Node | undefined> {
     refuse(machine, cause)
   })
   if (tokens === undefined) return undefined
-  const { record, escrow } = tokens
+  const { record, escrow, shares } = tokens
   const node = newNode(machine, record)
-  await openToPeers(node)
+  await openToPeers(node, shares)
   await serveCommands(node)
   const open = untilOpen(node, escrow)
   await rearmEntry(machine)
@@ -84,16 +84,25 @@ function newNode(machine: Machine, record: NodeRecord): Node {
   return node
 }
 
-async function readTokens(
-  machine: Machine,
-): Promise<{ readonly record: NodeRecord; readonly escrow: Escrow | undefined }> {
+type Tokens = {
+  readonly record: NodeRecord
+  readonly escrow: Escrow | undefined
+  /** Of others. Those that cannot be read are no reason to refuse the node its own disk. */
+  readonly shares: SharesOf['held']
+}
+
+async function readTokens(machine: Machine): Promise<Tokens> {
   const { device, headerFile } = nodeVolume(known(machine, 'disk'))
   const header = await withHeader(device, headerFile, found => Promise.resolve(found.header))
-  return { record: readNodeToken(header).record, escrow: readEscrowToken(header) }
+  return {
+    record: readNodeToken(header).record,
+    escrow: readEscrowToken(header),
+    shares: () => readSharesToken(header),
+  }
 }
 
 /** WireGuard, the rules of an enrolled node, which have to name the ports of its services, and the early ones of these. */
-async function openToPeers(node: Node): Promise<void> {
+async function openToPeers(node: Node, held: SharesOf['held']): Promise<void> {
   const { wireguard, nodeId } = node.record
   setHostname(nodeId)
   // Beside the programs of WireGuard.
@@ -102,7 +111,7 @@ async function openToPeers(node: Node): Promise<void> {
   const manifests = await reading
   const closed = { ...publicSide(node.machine), enrollmentOpen: false }
   await applyFirewall({ ...closed, wireguard, services: manifests }, run)
-  await serveShares(node, manifests)
+  await serveShares(node, { manifests, held })
   joinNews(node)
   node.services = prepareServices(node.machine, {
     manifests,

@@ -1,8 +1,8 @@
 import type { Escrow } from '../../protocol/escrow.ts'
-import type { Opening } from '../../protocol/shares/opening.ts'
-import { openingsInTurn } from '../../protocol/shares/opening.ts'
+import { type Opening, openingsInTurn } from '../../protocol/shares/opening.ts'
 import { unlockDesk } from '../command/unlock.ts'
 import { openByPeers } from '../shares/wait.ts'
+import { untilAborted } from '../system/abort.ts'
 import { faultPoint } from '../system/faults.ts'
 import { log } from '../system/log.ts'
 import { checkUnchanged } from '../unlock/check.ts'
@@ -39,17 +39,12 @@ export async function untilOpen(node: Node, escrow: Escrow | undefined): Promise
       open: (secret, way) => open({ secret, way }),
       report: line => {
         log(`unlock: ${line}`)
-        if (!opened.signal.aborted) machine.state.become('waiting-for-peers', line.slice(0, 1024))
+        if (!opened.signal.aborted) machine.state.become('waiting-for-peers', line)
       },
       signal: AbortSignal.any([opened.signal, machine.stopping.signal]),
     })
   }
-  if (!opened.signal.aborted)
-    await new Promise<void>(resolve => {
-      opened.signal.addEventListener('abort', () => {
-        resolve()
-      })
-    })
+  await untilAborted(opened.signal)
 }
 
 type Unlocking = { readonly secret: Buffer; readonly way: Opening; readonly lastOrder?: number }

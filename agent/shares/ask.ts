@@ -1,7 +1,5 @@
-import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
 import type { ZodType } from 'zod'
-import { http } from '../../http/late.ts'
+import { exchange } from '../../http/exchange.ts'
 import { releaseRefusalSchema } from '../../protocol/shares/guardian.ts'
 import { GuardianRefusal } from './world.ts'
 
@@ -40,8 +38,16 @@ export function askByHttp({ addressOf, port, signal }: AskOf): Ask {
       AbortSignal.timeout(question.deadlineMs ?? answerMs),
       ...(question.signal ? [question.signal] : []),
     ]
-    const { status, text } = await exchange({ host, port, signal: AbortSignal.any(signals) }, question)
-    const value = parse(text)
+    const { path, body } = question
+    const { status, content } = await exchange({
+      to: { host, port },
+      method: body === undefined ? 'GET' : 'POST',
+      path,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.any(signals),
+      bytesMax: answerBytesMax,
+    })
+    const value = parse(content)
     if (status === 200) return question.answer.parse(value)
     const refusal = releaseRefusalSchema.safeParse(value)
     if (!refusal.success) throw new Error(`Cannot use answer: status ${status}`)
@@ -50,41 +56,9 @@ export function askByHttp({ addressOf, port, signal }: AskOf): Ask {
   }
 }
 
-type Place = { readonly host: string; readonly port: number; readonly signal: AbortSignal }
-
-async function exchange(
-  { host, port, signal }: Place,
-  { path, body }: Pick<Question<unknown>, 'path' | 'body'>,
-): Promise<{ readonly status: number; readonly text: string }> {
-  const method = body === undefined ? 'GET' : 'POST'
-  const request = http().request({ host, port, path, method, signal, agent: false })
-  // An abort while the answer is read comes here too, and unheard would end the agent.
-  request.on('error', () => undefined)
-  const answered = once(request, 'response') as Promise<[IncomingMessage]>
-  request.end(body === undefined ? undefined : JSON.stringify(body))
+function parse(content: Buffer): unknown {
   try {
-    const [response] = await answered
-    return { status: response.statusCode ?? 0, text: await readAnswer(response) }
-  } finally {
-    request.destroy()
-  }
-}
-
-async function readAnswer(response: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = []
-  let bytes = 0
-  for await (const part of response) {
-    const data = part as Buffer
-    bytes += data.length
-    if (bytes > answerBytesMax) throw new RangeError(`Cannot use answer: more than ${answerBytesMax} bytes`)
-    parts.push(data)
-  }
-  return Buffer.concat(parts).toString()
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
+    return JSON.parse(content.toString())
   } catch {
     throw new SyntaxError('Cannot use answer: it is not JSON')
   }

@@ -4,7 +4,7 @@ import type { SharePlan } from '../../protocol/shares/plan.ts'
 import { describe } from '../system/log.ts'
 import { settle, shareAnew, sweep } from './change.ts'
 import type { GuardianClient } from './guardian-client.ts'
-import { needOf } from './need.ts'
+import { type Need, needOf } from './need.ts'
 import type { ShareWorld } from './world.ts'
 
 export type CareOf = {
@@ -40,65 +40,80 @@ const sweepMs = 3_600_000
 /** Looks after the secret of an unlocked node: that its guardians know it lives, and that they are the right ones. */
 export function careForShares(of: CareOf): Care {
   const { world } = of
-  const due: { want?: string | undefined; atMs: number } = { atMs: 0 }
-  let failures = 0
-  let sharing: Promise<void> | undefined
+  const sharing = sharer(of)
   let sweptMs: number | undefined
   let trouble: string | undefined
   let settled = false
-  const share = async (plan: SharePlan) => {
-    try {
-      await shareAnew(world, plan)
-      await sweep(
-        world,
-        of.members().filter(one => one !== world.record().nodeId),
-      )
-      failures = 0
-      due.want = undefined
-    } catch (cause) {
-      world.log(`shares: ${describe(cause)}`)
-      failures += 1
-      due.atMs = of.nowMs() + Math.min(failedMinMs * 2 ** (failures - 1), failedMaxMs)
-    } finally {
-      sharing = undefined
-    }
-  }
-  const decide = (lacking: readonly string[]) => {
-    const need = needOf(world.record(), { members: of.members(), lacking, now: world.now() })
-    trouble =
-      need.kind === 'ask-owner'
-        ? `only ${need.guardians} guardians are left: its owner has to take the secret back`
-        : undefined
-    if (need.kind !== 'share') {
-      due.want = undefined
-      return
-    }
-    if (due.want === undefined) {
-      const gatherMs = need.urgent ? urgentMs : of.gatherMs
-      due.atMs = of.nowMs() + gatherMs * (1 + of.random() / 10)
-      world.log(`shares: to be made anew: ${need.why}`)
-    }
-    due.want = need.why
-    if (of.nowMs() >= due.atMs && sharing === undefined) sharing = share(need.plan)
-  }
   return {
     round: async () => {
       // Before anything else is changed: what was cut off has to have come to its end.
       settled ||= await isSettled(of)
       const { lacking, overfull } = await sayLease(of)
-      if (!settled) return
-      if (sharing !== undefined) return
+      if (!settled || sharing.isUnderWay()) return
       const isSweep = sweptMs === undefined || of.nowMs() - sweptMs >= sweepMs
       if (isSweep) sweptMs = of.nowMs()
-      const own = world.record().nodeId
-      await sweep(world, isSweep ? of.members().filter(one => one !== own) : overfull)
-      decide(lacking)
+      await sweep(world, isSweep ? others(of) : overfull)
+      const need = needOf(world.record(), { members: of.members(), lacking, now: world.now() })
+      trouble = need.kind === 'ask-owner' ? troubleOf(need.guardians) : undefined
+      sharing.consider(need)
     },
     goodbye: async () => {
       await Promise.allSettled(holdersOf(world).map(holder => of.guardians.say(holder, 'goodbye')))
     },
     trouble: () => trouble,
   }
+}
+
+function troubleOf(guardians: number): string {
+  return `only ${guardians} guardians are left: its owner has to take the secret back`
+}
+
+type Sharer = {
+  readonly isUnderWay: () => boolean
+  /** Begins to share anew when there has been need for long enough. */
+  readonly consider: (need: Need) => void
+}
+
+/** Gathers what there is need for, shares anew, and tries again later and later where that fails. */
+function sharer(of: CareOf): Sharer {
+  const { world } = of
+  let dueMs: number | undefined
+  let failures = 0
+  let isUnderWay = false
+  const share = async (plan: SharePlan) => {
+    isUnderWay = true
+    try {
+      await shareAnew(world, plan)
+      await sweep(world, others(of))
+      failures = 0
+      dueMs = undefined
+    } catch (cause) {
+      world.log(`shares: ${describe(cause)}`)
+      failures += 1
+      dueMs = of.nowMs() + Math.min(failedMinMs * 2 ** (failures - 1), failedMaxMs)
+    } finally {
+      isUnderWay = false
+    }
+  }
+  return {
+    isUnderWay: () => isUnderWay,
+    consider: need => {
+      if (need.kind !== 'share') {
+        dueMs = undefined
+        return
+      }
+      if (dueMs === undefined) {
+        dueMs = of.nowMs() + (need.urgent ? urgentMs : of.gatherMs) * (1 + of.random() / 10)
+        world.log(`shares: to be made anew: ${need.why}`)
+      }
+      if (of.nowMs() >= dueMs) void share(need.plan)
+    },
+  }
+}
+
+function others({ world, members }: CareOf): readonly string[] {
+  const own = world.record().nodeId
+  return members().filter(one => one !== own)
 }
 
 async function isSettled({ world, opened }: CareOf): Promise<boolean> {

@@ -1,6 +1,7 @@
 import { type Epoch, epochName, type Holder, isShareOf } from '../../protocol/shares/epoch.ts'
 import type { RefusalReason } from '../../protocol/shares/guardian.ts'
 import { combineShares } from '../../protocol/shares/split.ts'
+import { untilAborted } from '../system/abort.ts'
 import { describe } from '../system/log.ts'
 import { GuardianRefusal, type Guardians } from './world.ts'
 
@@ -33,10 +34,11 @@ export type Asking = {
  */
 export async function collectSecret({ node, epoch, guardians, signal }: Asking): Promise<Collected> {
   const enough = new AbortController()
+  // Aborted at the end in any case: so nothing stays with a signal that serves round after round.
+  const stop = AbortSignal.any([signal, enough.signal])
   const answers = new Map<string, Answer>()
   const shares: Buffer[] = []
   const ask = async (holder: Holder) => {
-    const stop = AbortSignal.any([signal, enough.signal])
     const { share, answer } = await askOne({ node, epoch, guardians, stop, holder })
     // What comes when nobody waits any more is of no use, and says nothing against who sent it.
     if (stop.aborted) return share?.fill(0)
@@ -46,7 +48,7 @@ export async function collectSecret({ node, epoch, guardians, signal }: Asking):
   }
   try {
     const all = Promise.all(epoch.holders.map(ask))
-    await Promise.race([all, aborted(enough.signal), aborted(signal)])
+    await Promise.race([all, untilAborted(stop)])
     const missing = epoch.threshold - shares.length
     if (missing > 0) return { answers: new Map(answers), missing }
     return { secret: await combineShares(shares.slice(0, epoch.threshold)), answers: new Map(answers) }
@@ -79,20 +81,6 @@ async function askOne({
       return { answer: { kind: 'refused', reason: error.reason, retryS: error.retryS } }
     return { answer: { kind: 'silent', why: describe(error) } }
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (signal.aborted) resolve()
-    else
-      signal.addEventListener(
-        'abort',
-        () => {
-          resolve()
-        },
-        { once: true },
-      )
-  })
 }
 
 /** One line for log and status: who answered and how, and how many shares are missing. */

@@ -1,7 +1,6 @@
-import { once } from 'node:events'
-import { request as httpRequest, type IncomingMessage } from 'node:http'
 import type { ZodType } from 'zod'
 import { HttpError } from '../../http/error.ts'
+import { type Answer, exchange } from '../../http/exchange.ts'
 import { moveSecret } from '../../protocol/secret.ts'
 import { type EpochId, epochName, epochNames } from '../../protocol/shares/epoch.ts'
 import { shareBytes } from '../../protocol/shares/split.ts'
@@ -40,7 +39,7 @@ export type StoreOptions = {
 /** The store behind the Unix socket of the agent. */
 export function storeClient(options: StoreOptions): Store {
   const json = async <T>(schema: ZodType<T>, ...[method, target, body]: Question) => {
-    const { status, content } = await exchange(options, [method, target, body])
+    const { status, content } = await ask(options, [method, target, body])
     if (status === 507)
       throw new HttpError(507, 'a limit of the store would be exceeded', 'drop other epochs')
     return status === 200 ? parsed(options, content, schema) : fault(options, `status ${status}`)
@@ -51,7 +50,7 @@ export function storeClient(options: StoreOptions): Store {
       (await json(holdingsSchema, 'GET', '/holdings'))[node] ?? { epochs: [], counter: 0 },
     share: async (node, epoch) => {
       const asked = ['GET', `/share?node=${node}&epoch=${epochName(epoch)}`] as const
-      const { status, content } = await exchange(options, asked)
+      const { status, content } = await ask(options, asked)
       if (status === 404) return undefined
       if (status !== 200 || content.length !== shareBytes)
         return fault(options, `status ${status}, ${content.length} bytes`)
@@ -63,7 +62,7 @@ export function storeClient(options: StoreOptions): Store {
     },
     keep: (node, epochs) => json(holdingSchema, 'PUT', `/keep?node=${node}&keep=${epochNames(epochs)}`),
     news: async (node, body) => {
-      const { status, content } = await exchange(options, ['POST', `/news?node=${node}`, body])
+      const { status, content } = await ask(options, ['POST', `/news?node=${node}`, body])
       return status === 200 ? content : fault(options, `status ${status}`)
     },
     raise: (node, counter) => json(holdingSchema, 'PUT', `/release?node=${node}&counter=${counter}`),
@@ -71,40 +70,15 @@ export function storeClient(options: StoreOptions): Store {
 }
 
 type Question = readonly [method: 'GET' | 'PUT' | 'POST', target: string, body?: Uint8Array | undefined]
-type Answer = { readonly status: number; readonly content: Buffer }
 
 const answerBytesMax = 4 * 1024 * 1024
 const deadlineFallbackMs = 30_000
 
-async function exchange(options: StoreOptions, [method, path, body]: Question): Promise<Answer> {
+function ask(options: StoreOptions, [method, path, body]: Question): Promise<Answer> {
   const { socketPath, deadlineMs = deadlineFallbackMs } = options
-  try {
-    const signal = AbortSignal.timeout(deadlineMs)
-    const headers = { 'content-length': body?.length ?? 0 }
-    const request = httpRequest({ socketPath, method, path, headers, signal, agent: false })
-    const answered = once(request, 'response')
-    // What comes after the head of the answer is heard by who reads it.
-    request.on('error', () => undefined)
-    request.end(body)
-    const [response] = (await answered) as [IncomingMessage]
-    return { status: response.statusCode ?? 0, content: await readAll(response) }
-  } catch (cause) {
-    return fault(options, String(cause))
-  }
-}
-
-/** The bytes may be a share: no other copy of them stays. */
-async function readAll(response: IncomingMessage): Promise<Buffer> {
-  const parts: Buffer[] = []
-  let bytes = 0
-  for await (const part of response) {
-    parts.push(part as Buffer)
-    bytes += (part as Buffer).length
-    if (bytes > answerBytesMax) throw new RangeError('the answer is too long')
-  }
-  const whole = Buffer.concat(parts)
-  for (const part of parts) part.fill(0)
-  return whole
+  const signal = AbortSignal.timeout(deadlineMs)
+  const question = { to: { socketPath }, method, path, body, signal, bytesMax: answerBytesMax }
+  return exchange(question).catch((cause: unknown) => fault(options, String(cause)))
 }
 
 function parsed<T>(options: StoreOptions, content: Buffer, schema: ZodType<T>): T {

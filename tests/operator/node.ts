@@ -8,7 +8,7 @@ import { sealEscrow } from '../../protocol/escrow.ts'
 import type { EscrowMeta } from '../../protocol/escrow.ts'
 import { formatTime, fromBase64url, toBase64url } from '../../protocol/fields.ts'
 import { checkGrant } from '../../protocol/grant.ts'
-import { enrollmentCode, helloHash, nodeIdOf } from '../../protocol/hello.ts'
+import { enrollmentCode, helloHash } from '../../protocol/hello.ts'
 import type { Hello } from '../../protocol/hello.ts'
 import { newKeyPair } from '../../protocol/keys.ts'
 import { verifyOrder } from '../../protocol/order.ts'
@@ -19,6 +19,7 @@ import {
   unlockRequestSchema,
 } from '../../protocol/requests.ts'
 import { openCompletion, openFrom, sealTo } from '../../protocol/seal.ts'
+import { newNode } from '../protocol/cluster/sample.ts'
 import { owner, ownerKey } from './support.ts'
 import { publicKeyOf } from '../../protocol/wallet.ts'
 
@@ -57,23 +58,9 @@ export async function playNode(
   t: { teardown: (end: () => void) => unknown },
   behaviour: Behaviour = {},
 ): Promise<PlayedNode> {
-  const keys = {
-    enrollment: newKeyPair('x25519'),
-    wireguard: newKeyPair('x25519'),
-    identity: newKeyPair('ed25519'),
-    lease: newKeyPair('ed25519'),
-  }
-  const hello: Hello = {
-    v: 1,
-    enrollment: toBase64url(keys.enrollment.publicKey),
-    wireguard: keys.wireguard.publicKey.toString('base64'),
-    identity: toBase64url(keys.identity.publicKey),
-    lease: toBase64url(keys.lease.publicKey),
-    version: '0.1.0',
-    expires: formatTime(new Date(now.getTime() + 10 * 60_000)),
-    ...behaviour.hello,
-  }
-  const nodeId = nodeIdOf(keys.identity.publicKey)
+  const { keys, nodeId, hello: own } = newNode()
+  const expires = formatTime(new Date(now.getTime() + 10 * 60_000))
+  const hello: Hello = { ...own, expires, ...behaviour.hello }
   const code = await enrollmentCode(hello)
   const oneTime = newKeyPair('x25519')
   const nonce = 'AAAAAAAAAAAAAAAAAAAAAA'

@@ -1,0 +1,49 @@
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { http } from './late.ts'
+
+export type Question = {
+  readonly to: { readonly host: string; readonly port: number } | { readonly socketPath: string }
+  readonly method: 'GET' | 'PUT' | 'POST'
+  /** With its query. */
+  readonly path: string
+  readonly body?: string | Uint8Array | undefined
+  /** Ends the exchange, which rejects then. */
+  readonly signal: AbortSignal
+  /** Of the answer's body. */
+  readonly bytesMax: number
+}
+
+export type Answer = { readonly status: number; readonly content: Buffer }
+
+/**
+ * Asks once, on a connection of its own, and takes the whole answer, whatever its status. Rejects with RangeError for
+ * one that is too long, else with what went wrong. No other copy of the answer's bytes stays: it may be a secret.
+ */
+export async function exchange({ to, method, path, body, signal, bytesMax }: Question): Promise<Answer> {
+  const headers = { 'content-length': body === undefined ? 0 : Buffer.byteLength(body) }
+  const request = http().request({ ...to, method, path, headers, signal, agent: false })
+  // An abort while the answer is read comes here too, and unheard would end the process.
+  request.on('error', () => undefined)
+  const answered = once(request, 'response') as Promise<[IncomingMessage]>
+  request.end(body)
+  try {
+    const [response] = await answered
+    return { status: response.statusCode ?? 0, content: await readAll(response, bytesMax) }
+  } finally {
+    request.destroy()
+  }
+}
+
+async function readAll(response: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  const parts: Buffer[] = []
+  let bytes = 0
+  for await (const part of response) {
+    parts.push(part as Buffer)
+    bytes += (part as Buffer).length
+    if (bytes > bytesMax) throw new RangeError(`Cannot use answer: too long, more than ${bytesMax} bytes`)
+  }
+  const whole = Buffer.concat(parts)
+  for (const part of parts) part.fill(0)
+  return whole
+}
