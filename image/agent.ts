@@ -17,6 +17,9 @@ export const npmNode: NodeProgram = {
   loader: ['/lib64/ld-linux-x86-64.so.2'],
 }
 
+/** Folders of this repository that the agent is made from, and by: what Buildroot copies to build it. */
+export const agentFolders = ['agent', 'http', 'image', 'protocol'] as const
+
 /** The agent in the image's /usr/lib/orama: a snapshot of V8's heap, which has the program's text in it. */
 export const agentFile = 'agent.snapshot'
 
@@ -27,7 +30,7 @@ export const agentFile = 'agent.snapshot'
  */
 export async function buildAgent(folder: string, test: boolean, node = npmNode): Promise<void> {
   const file = join(folder, 'agent.js')
-  const text = await bundle('agent/main.ts', { ORAMA_TEST_BUILD: String(test) })
+  const { text } = await bundle('agent/main.ts', { ORAMA_TEST_BUILD: String(test) })
   await writeFile(file, text)
   await writeSnapshot(folder, node)
   await checkSnapshot(folder, text, node)

@@ -128,7 +128,8 @@ async function bundled(
   name: string,
   { 'service.json': manifest = '' }: ServiceFolder['files'],
 ): Promise<ServiceFolder['files']> {
-  return { 'service.json': manifest, 'main.js': await bundle(`services/${name}/main.ts`) }
+  const { text } = await bundle(`services/${name}/main.ts`)
+  return { 'service.json': manifest, 'main.js': text }
 }
 
 /** All programs lie in one folder of the image. */

@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import * as z from 'zod'
+import { agentFolders } from '../agent.ts'
 import { hashFile, hashFolder } from '../cache.ts'
 import { fragmentPath } from '../kernel/build.ts'
 import { externalTree } from './files.ts'
@@ -32,7 +33,7 @@ export async function madeFrom(packages: readonly string[], test: boolean): Prom
   const found: Record<string, string> = { linux: await hashFile(fragmentPath) }
   for (const name of packages)
     found[name] = await hashFolder(join(externalTree, 'package', name.replace(/^host-/, '')))
-  const sources = ['agent', 'image', 'protocol'].map(name => hashFolder(join(externalTree, '..', name)))
+  const sources = agentFolders.map(name => hashFolder(join(externalTree, '..', name)))
   found['orama-agent'] = [String(test), found['orama-agent'], ...(await Promise.all(sources))].join(' ')
   return found
 }

