@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { syncFolder } from '../system/sync.ts'
+import { syncFolder, syncTree } from '../system/sync.ts'
 import { storeFolder } from '../unlock/record-store.ts'
 
 /**
@@ -14,7 +14,10 @@ import { storeFolder } from '../unlock/record-store.ts'
 export type FirstStarts = {
   /** The data folder of a service; a new one is marked before it is made. */
   readonly dataOf: (name: string) => Promise<string>
-  /** Takes the mark away: from now on its data is kept. */
+  /**
+   * Takes the mark away: from now on its data is kept. It is put on the disk before: programs do not wait for all that
+   * they set up (kubo's blocks/SHARDING), and after a power cut they refuse to start with an empty file.
+   */
   readonly keepData: (name: string) => Promise<void>
   /** Empties the data folder if it is marked; whether it was. */
   readonly startOver: (name: string) => Promise<boolean>
@@ -34,6 +37,7 @@ export function firstStarts(dataFolder: string): FirstStarts {
     },
     keepData: async name => {
       if (!existsSync(markOf(name))) return
+      await syncTree(folderOf(name))
       await rm(markOf(name))
       await syncFolder(marks)
     },

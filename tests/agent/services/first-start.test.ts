@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { join } from 'node:path'
 import t from 'tap'
 import { firstStarts } from '../../../agent/services/first-start.ts'
+import { syncFolder } from '../../../agent/system/sync.ts'
 
 t.test('what a service left is emptied until it was ready once, and never after', async t => {
   const root = t.testdir({ agent: {} })
@@ -59,4 +60,22 @@ t.test('a link in the data folder is removed, not what it leads to', async t => 
   symlinkSync(join(root, 'other'), join(await dataOf('one'), 'link'))
   t.equal(await startOver('one'), true)
   t.equal(readFileSync(join(root, 'other/kept'), 'utf8'), 'x')
+})
+
+t.test('what it set up is on the disk before the mark goes', async t => {
+  const root = t.testdir({ agent: {} })
+  const synced: [folder: string, marked: boolean][] = []
+  const { firstStarts } = await t.mockImport<typeof import('../../../agent/services/first-start.ts')>(
+    '../../../agent/services/first-start.ts',
+    {
+      '../../../agent/system/sync.ts': {
+        syncFolder,
+        syncTree: (folder: string) => synced.push([folder, existsSync(join(root, 'agent/unready/one'))]),
+      },
+    },
+  )
+  const { dataOf, keepData } = firstStarts(root)
+  await dataOf('one')
+  await keepData('one')
+  t.same(synced, [[join(root, 'data/one'), true]])
 })

@@ -2,14 +2,17 @@ import t from 'tap'
 import { testImage } from '../support/image.ts'
 import { bootMs, enroll, makeSite, must } from '../support/node.ts'
 import { untilHalfMade } from '../support/probe.ts'
-import { readStatus, untilService } from '../support/status.ts'
+import { readStatus, untilReady, untilService } from '../support/status.ts'
 
-// One machine of the test image: its power is cut while the services start for the first time; the next boot stops
-// every service (SIGSTOP) once all are ready: the processes are there, and the kernel goes on to accept connections.
+// One machine of the test image: its power is cut while services start for the first time, when one has just become
+// ready and one is at it; the next boot stops every service (SIGSTOP) once all are ready: the processes are there, and
+// the kernel goes on to accept connections.
 t.test('services that were cut off, and that hang', async t => {
   const site = await makeSite(t, await testImage('faults'))
   const first = await site.boot()
   await enroll(site, first)
+  // It leaves a file that it cannot start without to the kernel, for the half minute to come.
+  await untilReady(site, 'kubo')
   await untilHalfMade(site)
   await first.kill()
 
