@@ -5,7 +5,7 @@ import { readExactly } from './disk.ts'
 /**
  * The binary part of a LUKS2 header (LUKS2 On-Disk Format Specification 1.1, section 2): two copies, each with a
  * sector of fields (big-endian), a checksum over itself and a JSON text. Sizes are those that this project
- * formats with: copies of 4 MiB (`--luks2-metadata-size 4m`), 16 MiB of keyslots, then the data.
+ * formats with: copies of 1 MiB (`--luks2-metadata-size 1m`), 16 MiB of keyslots, then the data.
  *
  * | Offset | Bytes | Field                     | | Offset | Bytes | Field                            |
  * |--------|-------|---------------------------|-|--------|-------|----------------------------------|
@@ -16,13 +16,13 @@ import { readExactly } from './disk.ts'
  * | 24     | 48    | label                     | | 448    | 64    | csum: SHA-256 of the whole copy  |
  * | 72     | 32    | csum_alg                  | | 4096   | …     | JSON text, then zeros            |
  */
-export const copyBytes = 4 * 1024 * 1024
+export const copyBytes = 1024 * 1024
 export const binaryBytes = 4096
 export const keyslotsOffset = 2 * copyBytes
 export const keyslotsBytes = 16 * 1024 * 1024
 export const dataOffset = keyslotsOffset + keyslotsBytes
 
-/** Magics of the primary copy at offset 0 and of the secondary at 4 MiB. */
+/** Magics of the primary copy at offset 0 and of the secondary at 1 MiB. */
 export const magics = {
   primary: Buffer.from('LUKS\xba\xbe', 'latin1'),
   secondary: Buffer.from('SKUL\xba\xbe', 'latin1'),

@@ -94,21 +94,30 @@ async function distribute(world: ShareWorld, { secret, epochId, plan }: Sharing)
   }
 }
 
-/** Fetches the secret once as a locked node would. Throws where it cannot be had, or is another. */
+/** So often the secret is fetched before its shares are given up: all of them are with their guardians. */
+const proofsMax = 3
+
+/** Fetches the secret as a locked node would. Throws where it cannot be had, or is another. */
 async function proveShares(
-  { guardians, record, log }: ShareWorld,
+  world: ShareWorld,
   { epoch, secret }: { readonly epoch: Epoch; readonly secret: Uint8Array },
 ): Promise<void> {
+  const collected = await fetchSecret(world, epoch, proofsMax)
+  const isSame = timingSafeEqual(collected, secret)
+  collected.fill(0)
+  if (!isSame) throw new Error('Cannot share secret: the shares make another one')
+}
+
+async function fetchSecret(world: ShareWorld, epoch: Epoch, triesLeft: number): Promise<Buffer> {
+  const { guardians, record, log } = world
   const { signal } = new AbortController()
   const collected = await collectSecret({ node: record().nodeId, epoch, guardians, signal })
   log(`shares: tried: ${describeCollected(epoch, collected)}`)
-  if (collected.secret === undefined)
-    throw new Error(
-      `Cannot share secret: it could not be fetched again, ${collected.missing} shares are missing`,
-    )
-  const isSame = timingSafeEqual(collected.secret, secret)
-  collected.secret.fill(0)
-  if (!isSame) throw new Error('Cannot share secret: the shares make another one')
+  if (collected.secret !== undefined) return collected.secret
+  if (triesLeft > 1) return fetchSecret(world, epoch, triesLeft - 1)
+  throw new Error(
+    `Cannot share secret: it could not be fetched again, ${collected.missing} shares are missing`,
+  )
 }
 
 /** Lists a way whose keyslot works already beside the present one. */

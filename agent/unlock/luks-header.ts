@@ -1,6 +1,8 @@
 import * as z from 'zod'
 import { nodeTokenType, pendingLabel } from '../disk/blank.ts'
 import {
+  binaryBytes,
+  copyBytes,
   dataOffset,
   keyslotsBytes,
   keyslotsOffset,
@@ -20,10 +22,11 @@ const salt = z.base64().length(44)
 // 64 bytes of key, split into 4,000 stripes, rounded up to 4 KiB.
 const areaBytes = 258_048
 const slotsMax = 8
+/** Together, with the keyslots, they fit the JSON area. */
 const tokenBytesMax = {
-  'orama-node': 1024 * 1024,
+  'orama-node': 768 * 1024,
   'orama-escrow': 16 * 1024,
-  'orama-shares': 512 * 1024,
+  'orama-shares': 176 * 1024,
 } as const
 
 export type TokenType = keyof typeof tokenBytesMax
@@ -101,7 +104,7 @@ const metadataSchema = z
     segments: z.strictObject({ '0': segment }),
     digests: z.strictObject({ '0': digest }),
     config: z.strictObject({
-      json_size: z.literal('4190208'),
+      json_size: z.literal(String(copyBytes - binaryBytes)),
       keyslots_size: z.literal(String(keyslotsBytes)),
     }),
   })

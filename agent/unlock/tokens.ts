@@ -16,7 +16,7 @@ export function escrowToken(escrow: Escrow): LuksToken {
 }
 
 /** Of what the box of token `orama-shares` holds. */
-export const sharesBytesMax = 256 * 1024
+export const sharesBytesMax = 128 * 1024
 
 /** The shares that this node holds for others, in a box that only its agent opens. */
 export function sharesToken(box: Uint8Array): LuksToken {

@@ -35,7 +35,7 @@ export async function formatVolume(
     format.uuid,
     '--cipher aes-xts-plain64 --key-size 512 --hash sha256',
     ...pbkdf,
-    '--luks2-metadata-size 4m --luks2-keyslots-size 16m',
+    '--luks2-metadata-size 1m --luks2-keyslots-size 16m',
   ].flatMap(words => words.split(' '))
   await withSecret(run, format.secret)(['luksFormat', ...options], [format.device])
 }

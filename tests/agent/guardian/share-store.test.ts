@@ -205,16 +205,16 @@ t.test('three epochs of a node are refused, and the others of the batch written'
   t.same(store.holdings(), { [a]: { epochs: [first, second], counter: 0 }, [b]: { epochs: [], counter: 1 } })
 })
 
-t.test('256 KiB in all are the limit, and what fits is kept', async t => {
+t.test('128 KiB in all are the limit, and what fits is kept', async t => {
   const { store, elapse, written } = bench()
   // 3 bytes, and 26 and 121 for each node with one epoch.
-  const fit = Math.floor((256 * 1024 - 3) / 147)
+  const fit = Math.floor((128 * 1024 - 3) / 147)
   const puts = Array.from({ length: fit + 1 }, (_, at) =>
     store.put(someNodeId(at), { epoch: first, share: someShare(), keep: [] }),
   )
   const refused = t.rejects(puts.pop() ?? Promise.resolve(), {
     name: 'RangeError',
-    message: /more than 256 KiB in all/,
+    message: /more than 128 KiB in all/,
   })
   await elapse()
   await Promise.all([...puts, refused])

@@ -1,7 +1,14 @@
 import t from 'tap'
 import { copyFile, readFile, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
-import { copyBytes, copyOffsets, parseLuksCopy, serialiseLuksCopy } from '../../../agent/disk/luks2.ts'
+import {
+  copyBytes,
+  copyOffsets,
+  dataOffset,
+  keyslotsOffset,
+  parseLuksCopy,
+  serialiseLuksCopy,
+} from '../../../agent/disk/luks2.ts'
 import { checkLuksHeader } from '../../../agent/unlock/luks-header.ts'
 import { run } from '../../../agent/system/run.ts'
 import { writeToken } from '../../../agent/unlock/volume.ts'
@@ -87,7 +94,7 @@ const hostile: readonly (readonly [string, Edit, RegExp])[] = [
   ['a keyslot area in the metadata', m => ((slot(m)['area'] ?? {})['offset'] = json('4096')), /area/],
   [
     'a keyslot area in the data',
-    m => ((slot(m)['area'] ?? {})['offset'] = json(String(24 * 1024 * 1024 - 4096))),
+    m => ((slot(m)['area'] ?? {})['offset'] = json(String(dataOffset - 4096))),
     /area/,
   ],
   ['a keyslot area of another size', m => ((slot(m)['area'] ?? {})['size'] = json('4096')), /area.size/],
@@ -107,8 +114,8 @@ const hostile: readonly (readonly [string, Edit, RegExp])[] = [
     /kdf/,
   ],
   ['a salt without end', m => ((slot(m)['kdf'] ?? {})['salt'] = json('A'.repeat(4096))), /kdf.salt/],
-  ['overlapping keyslot areas', m => twoSlots(m, '8388608'), /areas overlap/],
-  ['areas that overlap by a block', m => twoSlots(m, String(8388608 + 253952)), /areas overlap/],
+  ['overlapping keyslot areas', m => twoSlots(m, String(keyslotsOffset)), /areas overlap/],
+  ['areas that overlap by a block', m => twoSlots(m, String(keyslotsOffset + 253_952)), /areas overlap/],
   [
     'a keyslot that no digest names',
     m => (m['keyslots'] = json({ '0': slot(m), '1': slot(m) })),
@@ -133,18 +140,14 @@ const hostile: readonly (readonly [string, Edit, RegExp])[] = [
     m => (m['tokens'] = json({ '0': { type: 'orama-node', keyslots: ['0'] } })),
     /tokens.0.keyslots/,
   ],
-  [
-    'an escrow that is too long',
-    m => (m['tokens'] = json({ '1': token('orama-escrow', { x: 'y'.repeat(20_000) }) })),
-    /too long/,
-  ],
-  [
-    'a record that is too long',
-    m => (m['tokens'] = json({ '0': token('orama-node', { x: 'y'.repeat(1_100_000) }) })),
-    /too long/,
-  ],
+  ['an escrow that is too long', longToken('1', 'orama-escrow', 20_000), /too long/],
+  ['a record that is too long', longToken('0', 'orama-node', 800_000), /too long/],
   ['an unknown part', m => (m['extra'] = json({})), /extra/],
 ]
+
+function longToken(id: string, type: string, bytes: number): Edit {
+  return m => (m['tokens'] = json({ [id]: token(type, { x: 'y'.repeat(bytes) }) }))
+}
 
 function twoSlots(m: Parameters<Edit>[0], offset: string): void {
   const second = structuredClone(slot(m))
@@ -166,7 +169,7 @@ for (const [why, edit, message] of hostile) {
 
 t.test('checkLuksHeader() takes two keyslots whose areas touch', t => {
   const edited = withMetadata(primary, m => {
-    twoSlots(m, String(8388608 + 258048))
+    twoSlots(m, String(keyslotsOffset + 258_048))
   })
   t.equal(Object.keys(checkLuksHeader({ primary: edited, secondary }).metadata.keyslots).length, 2)
   t.end()
@@ -174,11 +177,7 @@ t.test('checkLuksHeader() takes two keyslots whose areas touch', t => {
 
 const bad = { bad: 'bad checksum' }
 const fields = [
-  [
-    'no good copy',
-    { primary: bad, secondary: bad },
-    /no good copy: primary: bad checksum; secondary: bad checksum/,
-  ],
+  ['no good copy', { primary: bad, secondary: bad }, /no good copy: primary: bad checksum; secondary: bad/],
   ['a label that is not ours', { primary: { ...primary, label: 'backup' }, secondary }, /label is not ours/],
   ['a subsystem', { primary: { ...primary, subsystem: 'x' }, secondary }, /subsystem is set/],
   ['a UUID that is a path', { primary: { ...primary, uuid: '../../etc' }, secondary }, /bad UUID/],
@@ -248,17 +247,17 @@ t.test('readHeader() refuses a header with two bad checksums', async t => {
   await t.rejects(readHeader(path, `${path}.header`), { message: /bad checksum.*bad checksum/ })
 })
 
-t.test('readHeader() refuses a truncated file', async t => {
-  const path = await spoiled(t)
-  await truncate(path, 3 * 1024 * 1024)
-  await t.rejects(readHeader(path, `${path}.header`), { message: /no good copy: primary: Cannot read/ })
-})
+const ends = [
+  ['inside of its first copy', copyBytes / 2, /no good copy: primary: Cannot read/],
+  ['inside of the keyslots', keyslotsOffset + 4096, /the end comes before/],
+] as const
 
-t.test('readHeader() refuses a file that ends inside of the keyslots', async t => {
-  const path = await spoiled(t)
-  await truncate(path, 8 * 1024 * 1024 + 4096)
-  await t.rejects(readHeader(path, `${path}.header`), { message: /the end comes before/ })
-})
+for (const [where, bytes, message] of ends)
+  t.test(`readHeader() refuses a file that ends ${where}`, async t => {
+    const path = await spoiled(t)
+    await truncate(path, bytes)
+    await t.rejects(readHeader(path, `${path}.header`), { message })
+  })
 
 t.test('readHeader() writes a header file that two readers cannot understand differently', async t => {
   const path = await spoiled(t)
@@ -272,10 +271,10 @@ t.test('readHeader() writes a header file that two readers cannot understand dif
   const { header, file } = await readHeader(path, `${path}.header`)
   t.ok(header.metadata.tokens['1'])
   const dump = await run('cryptsetup', ['luksDump', '--dump-json-metadata', file])
-  const read = JSON.parse(dump) as { readonly config: object }
   // The copies in the file are small, and cryptsetup has checked them: only `config` says so.
+  const read = JSON.parse(dump) as { readonly config: object }
   t.same(read, { ...header.metadata, tokens: {}, config: read.config })
-  t.same(read.config, { json_size: '28672', keyslots_size: String(24 * 1024 * 1024 - 64 * 1024) })
+  t.same(read.config, { json_size: '28672', keyslots_size: String(dataOffset - 64 * 1024) })
   const [first, second] = (await readFile(file)).toString('latin1').split('SKUL\xba\xbe')
   const jsonIn = (part: string | undefined) => /\{[^\0]*\}(?=\0)/.exec(part ?? '')?.[0]
   t.equal(jsonIn(first), JSON.stringify({ ...header.metadata, tokens: {}, config: read.config }))
@@ -286,7 +285,7 @@ const binary = [
   ['version 1', 6, '0001', /LUKS version 1/],
   ['metadata of 16 KiB', 8, '0000000000004000', /metadata size/],
   ['metadata of 2^63 bytes', 8, '8000000000000000', /metadata size/],
-  ['a copy that says it lies elsewhere', 256, '0000000000400000', /lies elsewhere/],
+  ['a copy that says it lies elsewhere', 256, '0000000000100000', /lies elsewhere/],
   ['another checksum algorithm', 72, '73686131', /checksum is not SHA-256/],
   ['a changed label', 24, '41', /bad checksum/],
   ['another magic', 0, '53', /no LUKS2 magic/],
@@ -300,7 +299,7 @@ for (const [why, offset, hex, message] of binary) {
 
 t.test('copiesOf() of a header cut in half tells the damage of each copy', async t => {
   const path = await spoiled(t)
-  await truncate(path, 5 * 1024 * 1024)
+  await truncate(path, copyBytes + copyBytes / 4)
   t.match(await copiesOf(path), {
     primary: { label: 'orama-pending' },
     secondary: { bad: /the end comes before/ },
@@ -314,7 +313,7 @@ t.test(
       [256, '0000000000000000', /lies elsewhere/],
       [16, '00000000000000ff', /bad checksum/],
       [72, '73686131', /checksum is not SHA-256/],
-      [4 * 1024 * 1024 - 1, '01', /bad checksum/],
+      [copyBytes - 1, '01', /bad checksum/],
     ] as const) {
       const path = await spoiled(t)
       await writeAt(path, copyOffsets.secondary + offset, Buffer.from(hex, 'hex'))
