@@ -5,7 +5,7 @@ import { openCheckout } from '../image/buildroot/checkout.ts'
 import { pin } from '../image/buildroot/pin.ts'
 import { report } from '../image/buildroot/report.ts'
 import { type Count, orFailed, tapReader } from './count.ts'
-import { builtImage, testImage } from './e2e/support/image.ts'
+import { builtImage, type ImageKind, testImage } from './e2e/support/image.ts'
 
 /**
  * Runs parts of the test suite one after the other and ends with the line `N passed, N failed`. Each check is
@@ -18,10 +18,13 @@ const root = join(import.meta.dirname, '..')
  * End-to-end suites in their order; each file boots its own machines. Two files at a time where that helps: a machine
  * that boots keeps one core busy. The hostile service does its worst with a machine, and is alone.
  */
-const suites: Readonly<Record<string, { readonly folder: string; readonly jobs: number }>> = {
-  node: { folder: 'tests/e2e/node', jobs: 2 },
-  services: { folder: 'tests/e2e/services', jobs: 1 },
+const suites: Readonly<Record<string, Suite>> = {
+  node: { folder: 'tests/e2e/node', jobs: 2, images: ['ordinary', 'faults'] },
+  services: { folder: 'tests/e2e/services', jobs: 1, images: ['ordinary', 'faults'] },
+  cluster: { folder: 'tests/e2e/cluster', jobs: 1, images: ['cluster'] },
 }
+
+type Suite = { readonly folder: string; readonly jobs: number; readonly images: readonly ImageKind[] }
 
 const parts: Readonly<Record<string, () => Promise<Count>>> = {
   check,
@@ -89,20 +92,20 @@ async function buildroot(): Promise<Count> {
 }
 
 async function long(): Promise<Count> {
-  await buildImages()
+  await buildImages(['ordinary', 'faults'])
   return tapFiles(['tests/**/*.long.ts'], ['--jobs=1', '--timeout=5400'])
 }
 
 async function e2e(name: string): Promise<Count> {
   const suite = suites[name]
   if (suite === undefined) throw new RangeError(`Cannot find suite '${name}'`)
-  await buildImages()
+  await buildImages(suite.images)
   return tapFiles([`${suite.folder}/*.e2e.ts`], [`--jobs=${suite.jobs}`, '--timeout=3000'])
 }
 
-/** Both images once, for all files of the run. */
-async function buildImages(): Promise<void> {
-  for (const kind of ['ordinary', 'faults'] as const) process.env[builtImage[kind]] ??= await testImage(kind)
+/** Each image once, for all files of the run. */
+async function buildImages(kinds: readonly ImageKind[]): Promise<void> {
+  for (const kind of kinds) process.env[builtImage[kind]] ??= await testImage(kind)
 }
 
 /** Runs test files with tap and counts the tests: those directly below a file, by their TAP lines. */
