@@ -66,7 +66,7 @@ export function acknowledgedNode(node: NodeFile, answer: { open: () => Buffer; n
 }
 
 function claimFor({ hello, grant }: NodeFile, claim: string | undefined): Pick<Completion, 'claim'> {
-  return claim === undefined ? {} : { claim: sealClaim(claim, { hello, grantText: grant.text }) }
+  return claim === undefined ? {} : { claim: sealClaim(claim, { hello, grant }) }
 }
 
 function configFor(node: NodeFile): EnrollmentConfig {

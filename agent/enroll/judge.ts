@@ -76,7 +76,7 @@ export function checkClaim({ completion, session }: Judged): void {
 function claimOf({ claim, grant }: Completion, { keys }: Session): string {
   if (claim === undefined) return ''
   try {
-    return openClaim(claim, { grantText: grant.text, enrollmentPrivate: keys.enrollment.privateKey })
+    return openClaim(claim, { grant, enrollmentPrivate: keys.enrollment.privateKey })
   } catch {
     return ''
   }

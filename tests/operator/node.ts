@@ -111,7 +111,7 @@ export async function playNode(
     const config = enrollmentConfigSchema.parse(JSON.parse(opened.plaintext.toString()))
     configs.push(config)
     const { claim, grant } = completion
-    claims.push(claim === undefined ? claim : openClaim(claim, { grantText: grant.text, enrollmentPrivate }))
+    claims.push(claim === undefined ? claim : openClaim(claim, { grant, enrollmentPrivate }))
     enrolled.cluster = config.cluster
     await behaviour.onCompletion?.()
     const { address } = config.wireguard

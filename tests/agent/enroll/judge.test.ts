@@ -9,6 +9,7 @@ import { toBase64url, formatTime } from '../../../protocol/fields.ts'
 import { checkHelloTime, enrollmentCode, helloSchema, nodeIdOf } from '../../../protocol/hello.ts'
 import { publicOf } from '../../../protocol/keys.ts'
 import type { NodeRecord } from '../../../protocol/record.ts'
+import { signText } from '../../../protocol/wallet.ts'
 import { type Changes, completionFor, configFor, freshSession, otherWord, ownerOf } from './samples.ts'
 import { stranger, tampered, wallet } from './samples.ts'
 
@@ -138,7 +139,7 @@ const claimed = (claim: string | undefined): Judged => {
   return { ...accepted, completion }
 }
 const accepted = await judgeCompletion(good, { session, owner: undefined, now })
-const of = { hello: session.hello, grantText: good.grant.text }
+const of = { hello: session.hello, grant: good.grant }
 const right = sealClaim(session.claim, of)
 const wrong = [
   ['none', undefined],
@@ -147,7 +148,7 @@ const wrong = [
   ['a word too short', sealClaim(session.claim.slice(1), of)],
   ['a word too long', sealClaim(`${session.claim}0`, of)],
   ['the code', sealClaim(session.code, of)],
-  ['the word sealed for another grant', sealClaim(session.claim, { ...of, grantText: second.grant.text })],
+  ['the word sealed for another grant', sealClaim(session.claim, { ...of, grant: second.grant })],
   ['the word sealed for another node', sealClaim(session.claim, { ...of, hello: other.hello })],
   ['an altered box', tampered(right)],
   ['a box too short', right.slice(0, 40)],
@@ -162,6 +163,21 @@ for (const [what, claim] of wrong)
       { message: 'Cannot accept completion: the claim word is wrong; it stands on the console' },
     )
   })
+
+t.test('a grant that was signed again by another wallet does not take the word along', async t => {
+  const { kind, tokenHash } = { kind: 'join', tokenHash: 'a'.repeat(64) } as const
+  const { completion } = completionFor(session, { grant: { kind, tokenHash } })
+  const { text } = completion.grant
+  const stolen = { ...completion, grant: { text, signature: signText(text, stranger) } }
+  const judged = await judgeCompletion(stolen, { session, owner: undefined, now })
+  t.equal(judged.grant.owner, ownerOf(stranger))
+  t.throws(
+    () => {
+      checkClaim(judged)
+    },
+    { message: /claim word is wrong/ },
+  )
+})
 
 t.test('checkClaim() takes the word as a person may have typed it', async t => {
   const typed = sealClaim(`${session.claim.slice(0, 3)}-${session.claim.slice(3).toLowerCase()}`, of)

@@ -58,11 +58,11 @@ export function completionFor(session: Session, changes: Changes = {}): Sent {
     ...changes.grant,
   })
   const word = 'claim' in changes ? changes.claim : session.claim
-  const claim = word === undefined ? {} : { claim: sealClaim(word, { hello, grantText: text }) }
+  const grant = { text, signature: signText(text, key) }
+  const claim = word === undefined ? {} : { claim: sealClaim(word, { hello, grant }) }
   const plaintext = Buffer.from(changes.plaintext ?? JSON.stringify(configFor()))
   const sealed = sealCompletion({ hello, grantText: text, gatewayPrivate: gateway.privateKey, plaintext })
   const { ephemeral, box } = sealed
-  const grant = { text, signature: signText(text, key) }
   return { completion: completionSchema.parse({ v: 1, grant, ephemeral, box, ...claim }), sealed }
 }
 

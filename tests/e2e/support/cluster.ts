@@ -136,7 +136,7 @@ async function join(site: Site, node: ClusterNode, known: News): Promise<MemberR
   const plaintext = Buffer.from(JSON.stringify(config))
   const sealed = sealCompletion({ hello, grantText: text, gatewayPrivate: gateway.privateKey, plaintext })
   const grant = { text, signature: signText(text, owner) }
-  const claim = sealClaim(shown.claim, { hello, grantText: text })
+  const claim = sealClaim(shown.claim, { hello, grant })
   const answer = await ask(site, posted({ v: 1, grant, ephemeral: sealed.ephemeral, box: sealed.box, claim }))
   if (answer.status !== 200) throw new Error(`Cannot join: ${JSON.stringify(answer.body)}`)
   const { box, member } = completionAnswerSchema.parse(answer.body)
