@@ -29,8 +29,8 @@ const probe = z.union([
   z.strictObject({ tcp: z.strictObject({ port, send: z.string().regex(/^([0-9a-f]{2}){1,256}$/) }) }),
 ])
 
-/** What the agent serves to services that ask for it: see agent/guardian/. */
-const agentSockets = ['shares'] as const
+/** What the agent serves to services that ask for it: see agent/guardian/ and agent/gateway/. */
+const agentSockets = ['shares', 'gateway'] as const
 export type AgentSocket = (typeof agentSockets)[number]
 
 const manifestSchema = z
