@@ -1,4 +1,5 @@
 import { verifyAcknowledgement } from '../protocol/completion.ts'
+import { sealClaim } from '../protocol/cluster/joining.ts'
 import type { Completion, EnrollmentConfig } from '../protocol/completion.ts'
 import { formatTime, fromBase64url } from '../protocol/fields.ts'
 import { completionAnswerSchema } from '../protocol/requests.ts'
@@ -20,10 +21,16 @@ const timeoutMs = 180_000
 /** Sends grant and sealed configuration to the node and returns it with its verified acknowledgement. */
 export async function completeOverNetwork(world: World, request: CompletionRequest): Promise<EnrolledNode> {
   const { node, url } = request
-  const plaintext = Buffer.from(JSON.stringify(configFor(node, request.claim)))
+  const plaintext = Buffer.from(JSON.stringify(configFor(node)))
   const gatewayPrivate = fromBase64url(node.gatewayPrivate)
   const sealed = sealCompletion({ hello: node.hello, grantText: node.grant.text, gatewayPrivate, plaintext })
-  const body: Completion = { v: 1, grant: node.grant, ephemeral: sealed.ephemeral, box: sealed.box }
+  const body: Completion = {
+    v: 1,
+    grant: node.grant,
+    ephemeral: sealed.ephemeral,
+    box: sealed.box,
+    ...claimFor(node, request.claim),
+  }
   world.err('Sending grant and configuration; the node now makes its disk, which may take a minute\n')
   const question = {
     method: 'POST',
@@ -58,7 +65,11 @@ export function acknowledgedNode(node: NodeFile, answer: { open: () => Buffer; n
   }
 }
 
-function configFor(node: NodeFile, claim: string | undefined): EnrollmentConfig {
+function claimFor({ hello, grant }: NodeFile, claim: string | undefined): Pick<Completion, 'claim'> {
+  return claim === undefined ? {} : { claim: sealClaim(claim, { hello, grant }) }
+}
+
+function configFor(node: NodeFile): EnrollmentConfig {
   const { wireguard, cluster } = node
   const operator = {
     name: 'operator',
@@ -69,7 +80,6 @@ function configFor(node: NodeFile, claim: string | undefined): EnrollmentConfig 
   return {
     v: 1,
     cluster,
-    ...(claim === undefined ? {} : { claim }),
     clusterSecret: node.clusterSecret,
     wireguard: { ...own, peers: [operator] },
   }

@@ -5,7 +5,6 @@ import { inviteRightSchema } from './cluster/member.ts'
 import { membershipSchema, membersMax } from './cluster/membership.ts'
 import {
   base64url,
-  claimWordText,
   clusterId,
   fromBase64url,
   ipv4,
@@ -27,12 +26,17 @@ import { wireguardSchema } from './wireguard.ts'
 /** The largest body of POST /v1/agent/enroll/complete. */
 export const completionBytesMax = 1024 * 1024
 
-/** The body of POST /v1/agent/enroll/complete: a signed grant, and a box for the node (seal.ts). */
+/** The body of POST /v1/agent/enroll/complete: a signed grant, and boxes for the node (seal.ts, cluster/joining.ts). */
 export const completionSchema = z.strictObject({
   v: z.literal(1),
   grant: signedTextSchema,
   ephemeral: base64url({ length: 32 }),
   box: base64url({ max: 760 * 1024 }),
+  /**
+   * The claim word as the operator read it on the console, by `sealClaim`; needed where no operator file names the
+   * owner. Apart from the box, since a gateway's node that makes that one must not learn it.
+   */
+  claim: base64url({ max: 512 }).optional(),
 })
 export type Completion = z.infer<typeof completionSchema>
 
@@ -47,8 +51,6 @@ const joinSchema = z.strictObject({
 export const enrollmentConfigSchema = z.strictObject({
   v: z.literal(1),
   cluster: clusterId,
-  /** As the operator read it on the console; needed where no operator file names the owner. */
-  claim: claimWordText.optional(),
   /** What all nodes of a cluster share, 32 bytes: passwords of services come from it (cluster-secret.ts). */
   clusterSecret: base64url({ length: 32 }),
   wireguard: wireguardSchema,

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { normalizeTyped } from '../../protocol/claim.ts'
+import { openClaim } from '../../protocol/cluster/joining.ts'
 import { type MemberRecord, signMember } from '../../protocol/cluster/member.ts'
 import {
   emptyMembership,
@@ -64,11 +65,21 @@ export async function judgeCompletion(completion: Completion, judgement: Judgeme
 }
 
 /** Does the sender know the secret of the console? Throws RangeError if not. */
-export function checkClaim({ config, session }: Judged): void {
-  const typed = Buffer.from(normalizeTyped(config.claim ?? ''))
+export function checkClaim({ completion, session }: Judged): void {
+  const typed = Buffer.from(normalizeTyped(claimOf(completion, session)))
   const wanted = Buffer.from(session.claim)
   if (typed.length !== wanted.length || !timingSafeEqual(typed, wanted))
     throw new RangeError('Cannot accept completion: the claim word is wrong; it stands on the console')
+}
+
+/** A box of another node or grant holds no word, and is refused in the words of a wrong one. */
+function claimOf({ claim, grant }: Completion, { keys }: Session): string {
+  if (claim === undefined) return ''
+  try {
+    return openClaim(claim, { grant, enrollmentPrivate: keys.enrollment.privateKey })
+  } catch {
+    return ''
+  }
 }
 
 /**

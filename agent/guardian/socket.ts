@@ -1,15 +1,15 @@
-import { chmod, chown } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import * as z from 'zod'
 import { parseJson } from '../../http/body.ts'
 import { HttpError } from '../../http/error.ts'
 import { parseQuery } from '../../http/query.ts'
-import { closeHttp, type Reply, type Request, type Routes, serveHttp } from '../../http/server.ts'
+import type { Reply, Request, Routes } from '../../http/server.ts'
 import { type News, newsBytesMax, newsSchema } from '../../protocol/cluster/news.ts'
 import { counter, nodeId } from '../../protocol/fields.ts'
 import { epochNamesText, epochNameText } from '../../protocol/shares/epoch.ts'
 import { shareBytes } from '../../protocol/shares/split.ts'
 import type { MemberList } from '../../protocol/shares/store.ts'
+import { serveOnSocket, type SocketPlace } from '../services/socket.ts'
 import type { ShareStore } from './share-store.ts'
 
 export type GuardianSide = {
@@ -20,25 +20,9 @@ export type GuardianSide = {
   readonly exchange: (news: News, node: string) => Promise<News>
 }
 
-export type SocketPlace = {
-  /** Where no file is yet. */
-  readonly path: string
-  /** The guardian's: nobody but this user (and root) may connect. Without it: whoever runs this. */
-  readonly uid?: number
-  readonly report: (error: unknown) => void
-}
-
 /** Serves the guardian's program in its sandbox, on a Unix socket that only it may open. */
-export async function serveGuardian(side: GuardianSide, { path, uid, report }: SocketPlace): Promise<Server> {
-  const server = await serveHttp({ path, report, routes: socketRoutes(side) })
-  try {
-    await chmod(path, 0o600)
-    if (uid !== undefined) await chown(path, uid, uid)
-    return server
-  } catch (cause) {
-    await closeHttp(server)
-    throw new Error(`Cannot hand socket '${path}' over`, { cause })
-  }
+export function serveGuardian(side: GuardianSide, place: SocketPlace): Promise<Server> {
+  return serveOnSocket(socketRoutes(side), place)
 }
 
 const noQuerySchema = z.strictObject({})

@@ -20,7 +20,8 @@ export type WireguardSide = { readonly address: string; readonly prefix: number;
 export type FirewallPort = {
   readonly port: number
   readonly protocol: 'tcp' | 'udp'
-  readonly on: 'wireguard' | 'loopback'
+  /** `public`: whoever can reach the node, also by WireGuard. */
+  readonly on: 'wireguard' | 'loopback' | 'public'
 }
 
 export type FirewallService = {
@@ -29,11 +30,14 @@ export type FirewallService = {
   readonly ports: readonly FirewallPort[]
   /** Services of this node that it may call. */
   readonly requires: readonly string[]
-  /** 'wireguard': it may call its own ports on other nodes; 'dns': port 53 outside. */
-  readonly egress: readonly ('wireguard' | 'dns')[]
+  /**
+   * 'wireguard': it may call its own ports on other nodes; 'dns': port 53 outside; 'agents': the agents of this node and
+   * of others; 'public': nodes outside that wait for their owner.
+   */
+  readonly egress: readonly ('wireguard' | 'dns' | 'agents' | 'public')[]
 }
 
-/** Agent and update chunks: on this node they are called by UID 0 alone. */
+/** Agent and update chunks: called by UID 0 alone, but for services that may call agents. */
 export const agentOnlyPorts = { chunks: 9997, agent: 9998 } as const
 /** Of the one service that agents call on other nodes; no service of this one may, it has its own socket. */
 export const guardianPort = 10_106
@@ -84,14 +88,20 @@ function inputRules(state: FirewallState): string[] {
   if (state.enrollmentOpen) rules.push(`iifname != { "lo", "wg0" } tcp dport ${enrollmentPort} accept`)
   if (wireguard === undefined) return rules
   rules.push(`iifname != { "lo", "wg0" } udp dport ${wireguard.listenPort} accept`)
+  rules.push(...ports(state, ['public']).map(port => `iifname != { "lo", "wg0" } ${port} accept`))
   // Only by wg0 and only from its network: a neighbour on the cable can send any source address.
   const fromPeers = `iifname "wg0" ip saddr ${network(wireguard)} ip daddr ${wireguard.address}`
   rules.push(`${fromPeers} tcp dport ${set(Object.values(agentOnlyPorts))} accept`)
-  for (const protocol of ['tcp', 'udp'] as const) {
-    const ports = state.services.flatMap(service => portsOf(service, protocol, 'wireguard'))
-    if (ports.length > 0) rules.push(`${fromPeers} ${protocol} dport ${set(ports)} accept`)
-  }
+  rules.push(...ports(state, ['wireguard', 'public']).map(port => `${fromPeers} ${port} accept`))
   return rules
+}
+
+/** What of the services is open on such a side, as matches of a rule. */
+function ports({ services }: FirewallState, on: readonly FirewallPort['on'][]): string[] {
+  return (['tcp', 'udp'] as const).flatMap(protocol => {
+    const open = services.flatMap(service => on.flatMap(side => portsOf(service, protocol, side)))
+    return open.length > 0 ? [`${protocol} dport ${set(open)}`] : []
+  })
 }
 
 function outputRules(state: FirewallState): string[] {
@@ -130,7 +140,7 @@ function foreignReplies({ services }: FirewallState): string[] {
   return rules
 }
 
-/** What one service may begin: calls to itself and to what it requires, to its own kind on other nodes, and DNS outside. */
+/** What one service may begin: calls to itself and to what it requires, and what its egress names. */
 function serviceRules(service: FirewallService, { wireguard, services }: FirewallState): string[] {
   const callable = services.filter(
     other => other.name === service.name || service.requires.includes(other.name),
@@ -147,9 +157,23 @@ function serviceRules(service: FirewallService, { wireguard, services }: Firewal
     const toPeers = `${from} oifname "wg0" ip daddr ${network(wireguard)}`
     if (remote.length > 0) rules.push(`${toPeers} ${protocol} dport ${set(remote)} accept`)
   }
-  if (service.egress.includes('dns'))
-    for (const protocol of ['udp', 'tcp'])
-      rules.push(`meta skuid ${service.uid} oifname != { "lo", "wg0" } ${protocol} dport 53 accept`)
+  return [...rules, ...egressRules(service, wireguard)]
+}
+
+/** Calls beyond services of its own kind. Nobody but UID 0 answers from the agent's port: see `foreignReplies`. */
+function egressRules({ uid, egress }: FirewallService, wireguard: WireguardSide | undefined): string[] {
+  const outside = `meta skuid ${uid} oifname != { "lo", "wg0" }`
+  const rules: string[] = []
+  if (egress.includes('dns'))
+    for (const protocol of ['udp', 'tcp']) rules.push(`${outside} ${protocol} dport 53 accept`)
+  if (egress.includes('public')) rules.push(`${outside} tcp dport ${enrollmentPort} accept`)
+  if (egress.includes('agents') && wireguard !== undefined) {
+    const toAgent = `tcp dport ${agentOnlyPorts.agent} accept`
+    rules.push(
+      `meta skuid ${uid} oifname "lo" ip daddr ${wireguard.address} ${toAgent}`,
+      `meta skuid ${uid} oifname "wg0" ip daddr ${network(wireguard)} ${toAgent}`,
+    )
+  }
   return rules
 }
 

@@ -1,11 +1,10 @@
-import { mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { present } from '../../protocol/cluster/membership.ts'
 import { fromBase64url } from '../../protocol/fields.ts'
 import type { MemberList } from '../../protocol/shares/store.ts'
 import { openShareStore } from '../guardian/share-store.ts'
 import { serveGuardian } from '../guardian/socket.ts'
 import type { Manifest } from '../services/manifest.ts'
+import { socketPlace } from '../services/socket.ts'
 import { log, tolerate } from '../system/log.ts'
 import { run } from '../system/run.ts'
 import { sharesToken } from '../unlock/tokens.ts'
@@ -38,10 +37,6 @@ export async function serveShares(node: Node, { manifests, held }: SharesOf): Pr
   })
   const fault = store.fault()
   if (fault !== undefined) log(`guardian: ${fault.message}`)
-  const folder = join(runFolder, 'sockets', 'shares')
-  await mkdir(folder, { recursive: true, mode: 0o755 })
-  const path = join(folder, 'socket')
-  await rm(path, { force: true })
   const uid = manifests.find(manifest => manifest.name === 'guardian')?.uid
   await serveGuardian(
     {
@@ -52,7 +47,7 @@ export async function serveShares(node: Node, { manifests, held }: SharesOf): Pr
         return view.news()
       },
     },
-    { path, report: tolerate('guardian'), ...(uid === undefined ? {} : { uid }) },
+    { ...(await socketPlace(runFolder, 'shares', uid)), report: tolerate('guardian') },
   )
 }
 

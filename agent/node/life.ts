@@ -17,6 +17,7 @@ import { rehearse } from '../unlock/open.ts'
 import { readEscrowToken, readNodeToken, readSharesToken } from '../unlock/tokens.ts'
 import { applyPeers, joinNews } from './cluster.ts'
 import { waitForOwner } from './enrollment.ts'
+import { serveJoins } from './gateway.ts'
 import { serveShares, type SharesOf } from './guardian.ts'
 import { known, type Machine } from './machine.ts'
 import { publicSide } from './network.ts'
@@ -112,6 +113,7 @@ async function openToPeers(node: Node, held: SharesOf['held']): Promise<void> {
   const closed = { ...publicSide(node.machine), enrollmentOpen: false }
   await applyFirewall({ ...closed, wireguard, services: manifests }, run)
   await serveShares(node, { manifests, held })
+  await serveJoins(node, manifests)
   joinNews(node)
   node.services = prepareServices(node.machine, {
     manifests,

@@ -4,7 +4,8 @@ import type { NodeRecord } from '../../protocol/record.ts'
 import { secretBuffer } from '../../protocol/secret.ts'
 import type { Peer } from '../../protocol/wireguard.ts'
 import type { ServiceFacts } from '../services/crun.ts'
-import type { ListItem } from '../services/templates.ts'
+import type { Manifest } from '../services/manifest.ts'
+import { type ListItem, passwordOf } from '../services/templates.ts'
 
 export type FactSources = {
   readonly record: Pick<NodeRecord, 'nodeId' | 'cluster' | 'wireguard'>
@@ -20,7 +21,7 @@ export type FactSources = {
  * runs no services.
  */
 export async function withServiceFacts<T>(
-  service: string,
+  { name: service, requires }: Pick<Manifest, 'name' | 'requires'>,
   { record, peers: all, clusterSecret, nameservers }: FactSources,
   use: (facts: ServiceFacts) => Promise<T>,
 ): Promise<T> {
@@ -36,6 +37,7 @@ export async function withServiceFacts<T>(
     password: asciiOf(servicePassword(clusterSecret, service)),
     clusterKey: hexOf(serviceKey(clusterSecret, service)),
     libp2pKey: await withSeed(clusterSecret, { service, nodeId }, libp2pKey),
+    ...passwordsOf(requires, clusterSecret),
   }
   try {
     return await use({
@@ -46,6 +48,13 @@ export async function withServiceFacts<T>(
   } finally {
     for (const secret of Object.values(secrets)) secret.fill(0)
   }
+}
+
+/** What it calls wants to know who it is. */
+function passwordsOf(services: readonly string[], clusterSecret: Uint8Array): Record<string, Buffer> {
+  return Object.fromEntries(
+    services.map(name => [passwordOf(name), asciiOf(servicePassword(clusterSecret, name))]),
+  )
 }
 
 /** What an early service is told: nothing that the disk hides, and of no other node. */

@@ -106,12 +106,12 @@ function sandboxesOf(machine: Machine, { record, peers, logs, modes, data }: San
     launch,
     runFolder,
     dataOf: ({ name, early }) => (early ? earlyFolder(name) : data.dataOf(name)),
-    withFacts: ({ name, early }, use) =>
-      early
+    withFacts: (manifest, use) =>
+      manifest.early
         ? withEarlyFacts(record(), use)
         : withClusterSecret(storeFolder(dataFolder), clusterSecret =>
             withServiceFacts(
-              name,
+              manifest,
               {
                 record: record(),
                 peers: peers(),

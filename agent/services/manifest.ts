@@ -29,8 +29,8 @@ const probe = z.union([
   z.strictObject({ tcp: z.strictObject({ port, send: z.string().regex(/^([0-9a-f]{2}){1,256}$/) }) }),
 ])
 
-/** What the agent serves to services that ask for it: see agent/guardian/. */
-const agentSockets = ['shares'] as const
+/** What the agent serves to services that ask for it: see agent/guardian/ and agent/gateway/. */
+const agentSockets = ['shares', 'gateway'] as const
 export type AgentSocket = (typeof agentSockets)[number]
 
 const manifestSchema = z
@@ -49,7 +49,12 @@ const manifestSchema = z
     uid: z.int().min(1001).max(1999),
     ports: z
       .array(
-        z.strictObject({ port, protocol: z.enum(['tcp', 'udp']), on: z.enum(['wireguard', 'loopback']) }),
+        z.strictObject({
+          port,
+          protocol: z.enum(['tcp', 'udp']),
+          /** `public`: open to whoever can reach the node, also by WireGuard. */
+          on: z.enum(['wireguard', 'loopback', 'public']),
+        }),
       )
       .max(16),
     /** Services that must be ready before it starts, and that it may call on this node. */
@@ -83,8 +88,11 @@ const manifestSchema = z
     }),
     /** System calls beyond the base list of seccomp.ts. */
     syscalls: z.array(z.string().regex(/^[a-z0-9_]{1,40}$/)).max(64),
-    /** `wireguard`: its own ports on other nodes; `dns`: port 53 outside. */
-    egress: z.array(z.enum(['wireguard', 'dns'])).max(2),
+    /**
+     * `wireguard`: its own ports on other nodes; `dns`: port 53 outside; `agents`: port 9998 of this node and of others;
+     * `public`: port 9999 outside, where nodes wait for their owner.
+     */
+    egress: z.array(z.enum(['wireguard', 'dns', 'agents', 'public'])).max(4),
     capabilities: z.array(z.enum(['CAP_NET_BIND_SERVICE'])).max(1),
     /**
      * It runs before the data partition is open, and so keeps nothing: its data folder lies in memory. It is told no

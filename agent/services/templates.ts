@@ -4,6 +4,8 @@ import * as z from 'zod'
 const openNames = ['nodeId', 'cluster', 'wireguardAddress', 'libp2pId', 'dataDir', 'configDir'] as const
 /** Allowed in files only: arguments and environment can be read in /proc. */
 const secretNames = ['password', 'clusterKey', 'libp2pKey'] as const
+/** As a secret of its own, the password of each service that it requires. */
+export const passwordOf = <T extends string>(service: T) => `password:${service}` as const
 /** What the `each` of a list may name besides, by what it is a list of. */
 const itemNames = {
   peers: ['itemAddress', 'itemNodeId', 'itemLibp2pId'],
@@ -15,7 +17,9 @@ const itemNames = {
 export type OpenValues = Readonly<Record<(typeof openNames)[number], string>>
 
 /** ASCII text, lent: whoever made them wipes them. */
-export type SecretValues = Readonly<Record<(typeof secretNames)[number], Uint8Array>>
+export type SecretValues = Readonly<
+  Record<(typeof secretNames)[number] | ReturnType<typeof passwordOf>, Uint8Array>
+>
 
 export type ListItem = Readonly<Partial<Record<'itemAddress' | 'itemNodeId' | 'itemLibp2pId', string>>>
 
@@ -102,6 +106,7 @@ type Templates = {
   readonly environment: Readonly<Record<string, string>>
   readonly lists: Readonly<Record<string, ListTemplate>>
   readonly files: Readonly<Record<string, { readonly text: string }>>
+  readonly requires: readonly string[]
 }
 
 /** Reports every place that names a placeholder which has no value there; for `superRefine`. */
@@ -121,6 +126,7 @@ export function checkTemplates(manifest: Templates, context: z.RefinementCtx): v
     check(['lists', name, 'each'], list.each, [...openNames, ...itemNames[list.of]])
     for (const side of ['start', 'end'] as const) check(['lists', name, side], list[side], openNames)
   }
+  const secret = [...secretNames, ...manifest.requires.map(passwordOf)]
   for (const [name, file] of Object.entries(manifest.files))
-    check(['files', name], file.text, [...visible, ...secretNames])
+    check(['files', name], file.text, [...visible, ...secret])
 }

@@ -61,9 +61,9 @@ export async function subjectOf(manifest: Manifest, reaper: Reaper): Promise<Sub
     setQuota: (uid, quota) => {
       setUserQuota(device, uid, quota)
     },
-    withFacts: ({ name }, use) =>
+    withFacts: (of, use) =>
       withClusterSecret(storeFolder(dataFolder), clusterSecret =>
-        withServiceFacts(name, { record, peers: [], clusterSecret, nameservers: [] }, use),
+        withServiceFacts(of, { record, peers: [], clusterSecret, nameservers: [] }, use),
       ),
   })
   const bundle = join(runFolder, 'bundles', manifest.name)

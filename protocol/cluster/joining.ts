@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto'
 import * as z from 'zod'
 import { acknowledgementSchema } from '../completion.ts'
-import { base64url, clusterId, fromBase64url, sha256Hex, signedTextSchema, time } from '../fields.ts'
+import {
+  base64url,
+  clusterId,
+  fromBase64url,
+  sha256Hex,
+  type SignedText,
+  signedTextSchema,
+  time,
+} from '../fields.ts'
 import { type Hello, helloSchema } from '../hello.ts'
 import { openFrom, sealTo } from '../seal.ts'
 import { addressSchema } from '../wallet.ts'
@@ -62,19 +70,19 @@ export type InviteEntry = z.infer<typeof inviteEntrySchema>
 export const inviteListSchema = z.strictObject({ invites: z.array(inviteEntrySchema).max(256) })
 
 /**
- * Seals the claim word to the node, for this grant alone: a gateway that learned it could enroll the node for an owner
- * of its own.
+ * Seals the claim word to the node, for this grant alone, as its owner signed it: a gateway that learned the word, or
+ * could sign the same text with a wallet of its own, could enroll the node for another owner.
  */
-export function sealClaim(claim: string, { hello, grantText }: ClaimBox): string {
-  return sealTo(fromBase64url(hello.enrollment), claimContext(grantText), Buffer.from(claim))
+export function sealClaim(claim: string, { hello, grant }: ClaimBox): string {
+  return sealTo(fromBase64url(hello.enrollment), claimContext(grant), Buffer.from(claim))
 }
 
-/** The node's half. Throws RangeError for a box of another node or grant. */
+/** The node's half. Throws RangeError for a box of another node, grant or signature. */
 export function openClaim(
   box: string,
-  of: Omit<ClaimBox, 'hello'> & { enrollmentPrivate: Uint8Array },
+  of: Pick<ClaimBox, 'grant'> & { readonly enrollmentPrivate: Uint8Array },
 ): string {
-  const plain = openFrom(of.enrollmentPrivate, claimContext(of.grantText), box)
+  const plain = openFrom(of.enrollmentPrivate, claimContext(of.grant), box)
   try {
     return plain.toString('utf8')
   } finally {
@@ -82,8 +90,8 @@ export function openClaim(
   }
 }
 
-type ClaimBox = { readonly hello: Hello; readonly grantText: string }
+type ClaimBox = { readonly hello: Hello; readonly grant: SignedText }
 
-function claimContext(grantText: string): string {
-  return `orama-claim-v1|${createHash('sha256').update(grantText).digest('hex')}`
+function claimContext({ text, signature }: SignedText): string {
+  return `orama-claim-v1|${createHash('sha256').update(`${text}\n${signature}`).digest('hex')}`
 }

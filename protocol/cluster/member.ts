@@ -8,7 +8,7 @@ import { signBytes, verifyBytes } from '../keys.ts'
 import { type Address, recoverSigner, sameAddress } from '../wallet.ts'
 import { checkInviteProof, inviteProofSchema } from './invite.ts'
 import type { Trust } from './trust.ts'
-import { checkVoucher } from './voucher.ts'
+import { checkVoucher, type Voucher } from './voucher.ts'
 
 /** The invite by which a node joins: an operator's voucher, and that the holder of its token means the grant. */
 export const inviteRightSchema = z.strictObject({ voucher: signedTextSchema, proof: inviteProofSchema })
@@ -92,12 +92,24 @@ function checkRight({ grant: { text }, invite }: MemberRecord, { grant, owner, t
     return
   }
   if (invite === undefined) throw new RangeError('Cannot accept member: nobody invited it')
-  const voucher = checkVoucher(invite.voucher, trust)
+  checkInvite(invite, { grant, grantText: text, trust })
+}
+
+/**
+ * Checks that an operator invited the node of a grant, and that the holder of the invite means it. Returns the
+ * voucher; whether it is still good is the caller's to ask. Throws SyntaxError or RangeError with what does not hold.
+ */
+export function checkInvite(
+  { voucher: signed, proof }: InviteRight,
+  { grant, grantText, trust }: { readonly grant: Grant; readonly grantText: string; readonly trust: Trust },
+): Voucher {
+  const voucher = checkVoucher(signed, trust)
   if (voucher.tokenHash !== grant.tokenHash)
     throw new RangeError('Cannot accept member: its voucher is for another invite')
   if (grant.issued < voucher.issued || grant.issued > voucher.expires)
     throw new RangeError('Cannot accept member: its grant was not issued while its voucher was good')
-  checkInviteProof(invite.proof, { grantText: text, tokenHash: grant.tokenHash })
+  checkInviteProof(proof, { grantText, tokenHash: grant.tokenHash })
+  return voucher
 }
 
 function statement({ hello, grant, address }: Pick<MemberRecord, 'hello' | 'grant' | 'address'>): Uint8Array {

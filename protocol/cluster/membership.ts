@@ -146,8 +146,14 @@ function takeMember(draft: Draft, record: MemberRecord): void {
   members.set(member.nodeId, member)
 }
 
-/** An invite is used up also when its node has left; address and key are free again then. */
-function checkFree({ members, departures }: Draft, newcomer: Member): void {
+/**
+ * Throws RangeError where a newcomer comes with what is a member's. An invite is used up also when its node has left;
+ * address and WireGuard key are free again then.
+ */
+export function checkFree(
+  { members, departures }: Pick<Membership, 'members' | 'departures'>,
+  newcomer: Pick<Member, 'address' | 'grant' | 'hello'>,
+): void {
   for (const member of members.values()) {
     const { nodeId, grant } = member
     if (grant.kind === 'join' && grant.tokenHash === newcomer.grant.tokenHash)

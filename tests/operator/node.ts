@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { completionSchema, enrollmentConfigSchema, signAcknowledgement } from '../../protocol/completion.ts'
 import type { Acknowledgement, EnrollmentConfig } from '../../protocol/completion.ts'
+import { openClaim } from '../../protocol/cluster/joining.ts'
 import { signMember } from '../../protocol/cluster/member.ts'
 import { sealEscrow } from '../../protocol/escrow.ts'
 import type { EscrowMeta } from '../../protocol/escrow.ts'
@@ -49,6 +50,8 @@ export type PlayedNode = {
   readonly code: string
   readonly requests: { method: string; path: string; authorization: string | undefined; body: string }[]
   readonly configs: EnrollmentConfig[]
+  /** The claim words that came with them. */
+  readonly claims: (string | undefined)[]
   readonly secrets: string[]
   readonly behaviour: Behaviour
 }
@@ -67,6 +70,7 @@ export async function playNode(
   const enrolled = { cluster: '', lastOrder: 0 }
   const requests: PlayedNode['requests'] = []
   const configs: EnrollmentConfig[] = []
+  const claims: PlayedNode['claims'] = []
   const secrets: string[] = []
 
   const acknowledge = () =>
@@ -106,6 +110,8 @@ export async function playNode(
     })
     const config = enrollmentConfigSchema.parse(JSON.parse(opened.plaintext.toString()))
     configs.push(config)
+    const { claim, grant } = completion
+    claims.push(claim === undefined ? claim : openClaim(claim, { grant, enrollmentPrivate }))
     enrolled.cluster = config.cluster
     await behaviour.onCompletion?.()
     const { address } = config.wireguard
@@ -170,7 +176,7 @@ export async function playNode(
     server.close()
   })
   const { port } = server.address() as AddressInfo
-  return { port, nodeId, hello, code, requests, configs, secrets, behaviour }
+  return { port, nodeId, hello, code, requests, configs, claims, secrets, behaviour }
 }
 
 /** An answer with a status and a JSON body, for `answers`. */

@@ -26,7 +26,7 @@ async function rendered(name: string, { peers, nameservers }: Situation) {
   const record = { nodeId: nodes[0] ?? '', cluster, wireguard }
   const dataDir = `/opt/orama/.orama/data/${name}`
   const from = { record, peers: all, clusterSecret: Buffer.alloc(32, 7), nameservers }
-  return withServiceFacts(name, from, async facts => {
+  return withServiceFacts(manifest, from, async facts => {
     const open = { ...facts.open, dataDir, configDir: '/run/config' }
     const values = visibleValues(manifest.lists, open, facts.sources)
     const texts = Object.entries(manifest.files).map(([file, { text }]) => [

@@ -3,11 +3,13 @@ import t from 'tap'
 import { acknowledge } from '../../../agent/enroll/commit.ts'
 import { type Judged, checkClaim, judgeCompletion } from '../../../agent/enroll/judge.ts'
 import { endSession } from '../../../agent/enroll/session.ts'
+import { sealClaim } from '../../../protocol/cluster/joining.ts'
 import { verifyAcknowledgement } from '../../../protocol/completion.ts'
 import { toBase64url, formatTime } from '../../../protocol/fields.ts'
 import { checkHelloTime, enrollmentCode, helloSchema, nodeIdOf } from '../../../protocol/hello.ts'
 import { publicOf } from '../../../protocol/keys.ts'
 import type { NodeRecord } from '../../../protocol/record.ts'
+import { signText } from '../../../protocol/wallet.ts'
 import { type Changes, completionFor, configFor, freshSession, otherWord, ownerOf } from './samples.ts'
 import { stranger, tampered, wallet } from './samples.ts'
 
@@ -51,7 +53,7 @@ t.test(
     const accepted = await judgeCompletion(completion, { session, owner: undefined, now })
     t.equal(accepted.grant.owner, ownerOf(wallet))
     t.equal(accepted.session, session)
-    t.same(accepted.config, configFor(session.claim))
+    t.same(accepted.config, configFor())
     t.doesNotThrow(() => {
       checkClaim(accepted)
     })
@@ -62,7 +64,7 @@ t.test(
 )
 
 const at = (minutes: number) => formatTime(new Date(now.getTime() + minutes * 60_000))
-const config = configFor(session.claim)
+const config = configFor()
 const refusals: readonly (readonly [why: string, changes: Changes, message: RegExp, owner?: string])[] = [
   ['a grant for another hello', { hello: other.hello, code: other.code }, /another hello/],
   ['a grant with the code of another node', { code: other.code }, /another enrollment code/],
@@ -85,7 +87,11 @@ const refusals: readonly (readonly [why: string, changes: Changes, message: RegE
     { plaintext: JSON.stringify({ ...config, clusterSecret: undefined }) },
     /clusterSecret/,
   ],
-  ['a claim word too long', { plaintext: JSON.stringify({ ...config, claim: '0000000' }) }, /claim/],
+  [
+    'a claim word where those who seal the configuration could read it',
+    { plaintext: JSON.stringify({ ...config, claim: session.claim }) },
+    /Cannot accept configuration/,
+  ],
 ]
 
 for (const [why, changes, message, owner] of refusals)
@@ -127,31 +133,58 @@ t.test('the keys of a session that is over open nothing', async t => {
   await t.rejects(judgeCompletion(completion, { session: ended, owner: undefined, now }))
 })
 
-const claimed = (claim: string | undefined): Judged => ({
-  ...accepted,
-  config: { ...accepted.config, claim },
-})
+const claimed = (claim: string | undefined): Judged => {
+  const { v, grant, ephemeral, box } = good
+  const completion = { v, grant, ephemeral, box, ...(claim === undefined ? {} : { claim }) }
+  return { ...accepted, completion }
+}
 const accepted = await judgeCompletion(good, { session, owner: undefined, now })
+const of = { hello: session.hello, grant: good.grant }
+const right = sealClaim(session.claim, of)
 const wrong = [
-  undefined,
-  '',
-  otherWord(session.claim),
-  session.claim.slice(1),
-  `${session.claim}0`,
-  session.code,
-]
-for (const claim of wrong)
-  t.test(
-    `checkClaim() refuses ${claim === undefined ? 'none' : 'a wrong word'} (${String(claim).length})`,
-    async t => {
-      t.throws(
-        () => {
-          checkClaim(claimed(claim))
-        },
-        { message: /claim word is wrong/ },
-      )
+  ['none', undefined],
+  ['an empty word', sealClaim('', of)],
+  ['another word', sealClaim(otherWord(session.claim), of)],
+  ['a word too short', sealClaim(session.claim.slice(1), of)],
+  ['a word too long', sealClaim(`${session.claim}0`, of)],
+  ['the code', sealClaim(session.code, of)],
+  ['the word sealed for another grant', sealClaim(session.claim, { ...of, grant: second.grant })],
+  ['the word sealed for another node', sealClaim(session.claim, { ...of, hello: other.hello })],
+  ['an altered box', tampered(right)],
+  ['a box too short', right.slice(0, 40)],
+  ['the word without a box', Buffer.from(session.claim).toString('base64url')],
+] as const
+for (const [what, claim] of wrong)
+  t.test(`checkClaim() refuses, in the same words: ${what}`, async t => {
+    t.throws(
+      () => {
+        checkClaim(claimed(claim))
+      },
+      { message: 'Cannot accept completion: the claim word is wrong; it stands on the console' },
+    )
+  })
+
+t.test('a grant that was signed again by another wallet does not take the word along', async t => {
+  const { kind, tokenHash } = { kind: 'join', tokenHash: 'a'.repeat(64) } as const
+  const { completion } = completionFor(session, { grant: { kind, tokenHash } })
+  const { text } = completion.grant
+  const stolen = { ...completion, grant: { text, signature: signText(text, stranger) } }
+  const judged = await judgeCompletion(stolen, { session, owner: undefined, now })
+  t.equal(judged.grant.owner, ownerOf(stranger))
+  t.throws(
+    () => {
+      checkClaim(judged)
     },
+    { message: /claim word is wrong/ },
   )
+})
+
+t.test('checkClaim() takes the word as a person may have typed it', async t => {
+  const typed = sealClaim(`${session.claim.slice(0, 3)}-${session.claim.slice(3).toLowerCase()}`, of)
+  t.doesNotThrow(() => {
+    checkClaim(claimed(typed))
+  })
+})
 
 t.test('acknowledge() signs what the operator checks', async t => {
   const { privateKey, publicKey } = session.keys.identity

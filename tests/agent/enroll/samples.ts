@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { newSession, type Session } from '../../../agent/enroll/session.ts'
+import { sealClaim } from '../../../protocol/cluster/joining.ts'
 import { type Completion, completionSchema } from '../../../protocol/completion.ts'
 import { formatTime, toBase64url } from '../../../protocol/fields.ts'
 import { composeGrant, type Grant, genesisTokenHash } from '../../../protocol/grant.ts'
@@ -17,11 +18,10 @@ export function freshSession(): Promise<Session> {
   return newSession({ version: '0.1.0', nowMs: Date.now(), bootMs: 0 })
 }
 
-export function configFor(claim?: string) {
+export function configFor() {
   return {
     v: 1,
     cluster,
-    ...(claim === undefined ? {} : { claim }),
     clusterSecret: Buffer.alloc(32, 5).toString('base64url'),
     wireguard: { address: '10.0.0.1', prefix: 24, listenPort: 51820, peers: [] },
   }
@@ -57,12 +57,13 @@ export function completionFor(session: Session, changes: Changes = {}): Sent {
     expires: formatTime(new Date(now + 600_000)),
     ...changes.grant,
   })
-  const claim = 'claim' in changes ? changes.claim : session.claim
-  const plaintext = Buffer.from(changes.plaintext ?? JSON.stringify(configFor(claim)))
+  const word = 'claim' in changes ? changes.claim : session.claim
+  const grant = { text, signature: signText(text, key) }
+  const claim = word === undefined ? {} : { claim: sealClaim(word, { hello, grant }) }
+  const plaintext = Buffer.from(changes.plaintext ?? JSON.stringify(configFor()))
   const sealed = sealCompletion({ hello, grantText: text, gatewayPrivate: gateway.privateKey, plaintext })
   const { ephemeral, box } = sealed
-  const grant = { text, signature: signText(text, key) }
-  return { completion: completionSchema.parse({ v: 1, grant, ephemeral, box }), sealed }
+  return { completion: completionSchema.parse({ v: 1, grant, ephemeral, box, ...claim }), sealed }
 }
 
 /** The same text with its first character replaced by another one of the alphabet. */

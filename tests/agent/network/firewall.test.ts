@@ -23,6 +23,13 @@ const names = {
   requires: ['rqlite'],
   egress: ['dns'],
 } as const
+const gateway = {
+  name: 'gateway',
+  uid: 1008,
+  ports: [{ port: 443, protocol: 'tcp', on: 'public' }],
+  requires: ['rqlite'],
+  egress: ['agents', 'public'],
+} as const
 const enrolled: FirewallState = {
   enrollmentOpen: false,
   dhcp: false,
@@ -148,6 +155,44 @@ for (const [why, state, hook, pattern] of absent)
       [],
     ),
   )
+
+const withGateway = { ...enrolled, services: [rqlite, names, gateway] }
+
+t.test('a public port is open to all, and to peers by WireGuard', async t => {
+  const opening = chain(withGateway, 'input').filter(rule => /\b443\b/.test(rule))
+  t.same(opening, [
+    'iifname != { "lo", "wg0" } tcp dport { 443 } accept',
+    'iifname "wg0" ip saddr 10.0.0.0/24 ip daddr 10.0.0.1 tcp dport { 443, 10100, 10101 } accept',
+  ])
+  t.ok(chain(withGateway, 'output').includes('tcp sport { 443 } meta skuid != 1008 drop'))
+})
+
+t.test(
+  'the gateway calls agents, what it requires on this node, and nodes that wait; nothing else',
+  async t => {
+    const own = chain(withGateway, 'output').filter(rule => rule.startsWith('meta skuid 1008'))
+    t.same(own, [
+      'meta skuid 1008 oifname "lo" ip daddr { 127.0.0.0/8, 10.0.0.1 } tcp dport { 443, 10100, 10101 } accept',
+      'meta skuid 1008 oifname != { "lo", "wg0" } tcp dport 9999 accept',
+      'meta skuid 1008 oifname "lo" ip daddr 10.0.0.1 tcp dport 9998 accept',
+      'meta skuid 1008 oifname "wg0" ip daddr 10.0.0.0/24 tcp dport 9998 accept',
+    ])
+  },
+)
+
+t.test('what the gateway may changes nothing for others', async t => {
+  const others = (state: FirewallState) =>
+    (['input', 'output'] as const).flatMap(hook => chain(state, hook)).filter(rule => !/443|1008/.test(rule))
+  t.same(
+    others(withGateway),
+    others(enrolled).filter(
+      rule => !rule.includes('tcp dport { 10100, 10101 } accept') || !rule.startsWith('iif'),
+    ),
+  )
+  const order = chain(withGateway, 'output')
+  const leaving = order.findIndex(rule => rule.startsWith('ip daddr 10.0.0.0/24 oifname !='))
+  t.ok(leaving < order.findIndex(rule => rule.startsWith('meta skuid 1008')), 'the cluster network first')
+})
 
 t.test('the guardian answers other nodes, and no service of its own', async t => {
   const guardian = {

@@ -18,8 +18,8 @@ const nameservers = ['192.0.2.53', '127.0.0.1', '10.0.0.1', '0.0.0.0', '192.0.2.
 const sources = { record, peers, clusterSecret, nameservers }
 
 /** What the facts of a service say, with secrets as text. */
-async function told(service: string, from = sources) {
-  return withServiceFacts(service, from, async (facts: ServiceFacts) => {
+async function told(name: string, from = sources, requires: readonly string[] = []) {
+  return withServiceFacts({ name, requires: [...requires] }, from, async (facts: ServiceFacts) => {
     const secrets = Object.entries(facts.secrets).map(([name, bytes]) => [
       name,
       Buffer.from(bytes).toString(),
@@ -54,6 +54,14 @@ t.test('the password is what the operator has; keys are text of the form that pr
   t.match(secrets['libp2pKey'], /^CAES[A-Za-z0-9+/]{87}=$/)
 })
 
+t.test('a service is told the passwords of what it requires, and of no other', async t => {
+  const { secrets } = await told('gateway', sources, ['rqlite', 'olric'])
+  t.equal(secrets['password:rqlite'], servicePassword(clusterSecret, 'rqlite'))
+  t.equal(secrets['password:olric'], servicePassword(clusterSecret, 'olric'))
+  t.notOk('password:kubo' in secrets)
+  t.notOk(Object.keys((await told('kubo')).secrets).some(name => name.includes(':')))
+})
+
 t.test('each node knows the libp2p id of the other as the other knows its own', async t => {
   const swapped = {
     ...record,
@@ -71,12 +79,12 @@ t.test('each node knows the libp2p id of the other as the other knows its own', 
 
 t.test('secrets are wiped at the end of the loan, whichever way that comes', async t => {
   const kept: Uint8Array[] = []
-  const failing = withServiceFacts('kubo', sources, async ({ secrets }) => {
+  const failing = withServiceFacts({ name: 'kubo', requires: ['rqlite'] }, sources, async ({ secrets }) => {
     kept.push(...Object.values(secrets))
     throw new Error('disk is full')
   })
   await t.rejects(failing, { message: 'disk is full' })
-  t.equal(kept.length, 3)
+  t.equal(kept.length, 4)
   t.ok(kept.every(bytes => bytes.length > 0 && bytes.every(byte => byte === 0)))
 })
 

@@ -27,7 +27,11 @@ for (const text of ['${password}', '${}', '${constructor}', '${ nodeId }', '${__
 t.test('fillSecret() replaces both kinds, wherever they stand', async t =>
   t.equal(fillSecret('${password}é${nodeId}${clusterKey}', open, secrets).toString(), 'passén10a0b'),
 )
-for (const text of ['${other}', '${}', '${constructor}'])
+t.test('fillSecret() knows the password of a service that is required', async t => {
+  const more = { ...secrets, 'password:rqlite': Buffer.from('rq') }
+  t.equal(fillSecret('${password:rqlite}/${password}', open, more).toString(), 'rq/pass')
+})
+for (const text of ['${other}', '${}', '${constructor}', '${password:rqlite}'])
   t.test(`fillSecret() refuses ${text}`, async t =>
     t.throws(() => fillSecret(text, open, secrets), { name: 'RangeError' }),
   )

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Machine } from '../../../qemu/machine.ts'
 import { type Network, startNetwork } from '../../../qemu/network.ts'
 import { inviteKey, proveInvite, tokenHash } from '../../../protocol/cluster/invite.ts'
+import { sealClaim } from '../../../protocol/cluster/joining.ts'
 import type { MemberRecord } from '../../../protocol/cluster/member.ts'
 import { noMembers } from '../../../protocol/cluster/membership.ts'
 import { type News, newsSchema } from '../../../protocol/cluster/news.ts'
@@ -140,7 +141,6 @@ async function join(site: Site, node: ClusterNode, known: News): Promise<MemberR
   const config: EnrollmentConfig = {
     v: 1,
     cluster: file.cluster,
-    claim: shown.claim,
     clusterSecret: file.clusterSecret,
     wireguard: { address: node.address, prefix: 24, listenPort: 51_820, peers: [] },
     join: {
@@ -154,7 +154,8 @@ async function join(site: Site, node: ClusterNode, known: News): Promise<MemberR
   const plaintext = Buffer.from(JSON.stringify(config))
   const sealed = sealCompletion({ hello, grantText: text, gatewayPrivate: gateway.privateKey, plaintext })
   const grant = { text, signature: signText(text, owner) }
-  const answer = await ask(site, posted({ v: 1, grant, ephemeral: sealed.ephemeral, box: sealed.box }))
+  const claim = sealClaim(shown.claim, { hello, grant })
+  const answer = await ask(site, posted({ v: 1, grant, ephemeral: sealed.ephemeral, box: sealed.box, claim }))
   if (answer.status !== 200) throw new Error(`Cannot join: ${JSON.stringify(answer.body)}`)
   const { box, member } = completionAnswerSchema.parse(answer.body)
   const expected = { hello, owner: addressOf(publicKeyOf(owner)), cluster: file.cluster }

@@ -1,0 +1,73 @@
+import * as z from 'zod'
+import { parseJson } from '../../http/body.ts'
+import { HttpError } from '../../http/error.ts'
+import { parseQuery } from '../../http/query.ts'
+import type { Reply, Request, Route, Routes } from '../../http/server.ts'
+import { admissionSchema, joinedSchema } from '../../protocol/cluster/admission.ts'
+import { newsBytesMax, newsSchema } from '../../protocol/cluster/news.ts'
+import { type GatewayDesk, gatewayDesk, type GatewaySide } from './desk.ts'
+import { inTurn } from './in-turn.ts'
+
+const noQuerySchema = z.strictObject({})
+const admissionBytesMax = 64 * 1024
+/** The answer of a node: a box of at most 8 KiB and a member record. */
+const joinedBytesMax = 64 * 1024
+const waitingMax = 8
+
+export type GatewaySocket = GatewaySide & {
+  /** The data partition is open: before that nobody knows the cluster's secret. */
+  readonly isOpen: () => boolean
+}
+
+/** The routes of the gateway's socket: docs/gateway.md has them as a table. */
+export function gatewayRoutes(side: GatewaySocket): Routes {
+  const turn = inTurn(waitingMax)
+  const desk = gatewayDesk(side)
+  const routes = { ...deskRoutes(desk), ...newsRoutes(side) }
+  const guarded = Object.entries(routes).map(([name, route]) => [
+    name,
+    {
+      ...route,
+      admit: () => {
+        checkOpen(side)
+      },
+      handle: (request: Request) => {
+        parseQuery(request.url, noQuerySchema)
+        return turn(async () => Promise.resolve(route.handle(request)))
+      },
+    },
+  ])
+  return Object.fromEntries(guarded) as Routes
+}
+
+function checkOpen({ isOpen }: GatewaySocket): void {
+  if (!isOpen()) throw new HttpError(503, 'the disk of this node is closed', 'its owner has to unlock it')
+}
+
+function deskRoutes({ cluster, join, joined }: GatewayDesk): Record<string, Route> {
+  return {
+    'GET /cluster': { handle: async () => ({ body: await cluster() }) },
+    'POST /join': {
+      bodyBytesMax: admissionBytesMax,
+      handle: async ({ body }) => ({ body: await join(parseJson(body, admissionSchema)) }),
+    },
+    'POST /joined': {
+      bodyBytesMax: joinedBytesMax,
+      handle: async ({ body }) => ({ body: await joined(parseJson(body, joinedSchema)) }),
+    },
+  }
+}
+
+function newsRoutes({ hear, view }: GatewaySocket): Record<string, Route> {
+  const tell = (): Reply => ({ body: view.news() })
+  return {
+    'GET /news': { handle: tell },
+    'POST /news': {
+      bodyBytesMax: newsBytesMax,
+      handle: async ({ body }) => {
+        await hear(parseJson(body, newsSchema))
+        return tell()
+      },
+    },
+  }
+}

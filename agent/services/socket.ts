@@ -1,0 +1,39 @@
+import { chmod, chown, mkdir, rm } from 'node:fs/promises'
+import type { Server } from 'node:http'
+import { join } from 'node:path'
+import { closeHttp, type Routes, serveHttp } from '../../http/server.ts'
+import type { AgentSocket } from './manifest.ts'
+
+export type SocketPlace = {
+  /** Where no file is yet. */
+  readonly path: string
+  /** Of a service: nobody but this user (and root) may connect. Without it: whoever runs this. */
+  readonly uid?: number
+  readonly report: (error: unknown) => void
+}
+
+/** Serves the program of one service in its sandbox, on a Unix socket that only it may open. */
+export async function serveOnSocket(routes: Routes, { path, uid, report }: SocketPlace): Promise<Server> {
+  const server = await serveHttp({ path, report, routes })
+  try {
+    await chmod(path, 0o600)
+    if (uid !== undefined) await chown(path, uid, uid)
+    return server
+  } catch (cause) {
+    await closeHttp(server)
+    throw new Error(`Cannot hand socket '${path}' over`, { cause })
+  }
+}
+
+/** Makes the folder of a socket that manifests may name, without the socket of an earlier time. */
+export async function socketPlace(
+  runFolder: string,
+  socket: AgentSocket,
+  uid: number | undefined,
+): Promise<Omit<SocketPlace, 'report'>> {
+  const folder = join(runFolder, 'sockets', socket)
+  await mkdir(folder, { recursive: true, mode: 0o755 })
+  const path = join(folder, 'socket')
+  await rm(path, { force: true })
+  return uid === undefined ? { path } : { path, uid }
+}
