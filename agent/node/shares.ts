@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Opening } from '../../protocol/shares/opening.ts'
 import { careForShares } from '../shares/care.ts'
+import { newContacts, noting } from '../shares/contacts.ts'
 import { type GuardianClient, guardianClient } from '../shares/guardian-client.ts'
 import type { ShareWorld } from '../shares/world.ts'
 import { hurried } from '../system/faults.ts'
@@ -26,7 +27,8 @@ export function guardiansOf(node: Node): GuardianClient {
   const { machine, ask } = node
   if (ask === undefined) throw new Error('Cannot reach guardians: the node has not joined its cluster yet')
   const { counter } = known(machine, 'image')
-  return guardianClient({
+  node.contacts ??= newContacts(Date.now)
+  const client = guardianClient({
     record: () => node.record,
     ask,
     withLeaseKey: use => withLeaseKey(storeFolder(dataFolder), use),
@@ -34,6 +36,7 @@ export function guardiansOf(node: Node): GuardianClient {
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().replaceAll('-', ''),
     release: () => ({ counter, floor: counter }),
   })
+  return noting(client, node.contacts)
 }
 
 /**
@@ -82,6 +85,7 @@ function shareWorld(node: Node, guardians: GuardianClient): ShareWorld {
       )
       if (isThere) await removeToken(world.run, device, 'orama-escrow')
     },
+    heard: answers => node.contacts?.judge(answers),
     now: () => new Date(),
     log,
   }

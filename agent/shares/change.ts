@@ -96,11 +96,12 @@ async function distribute(world: ShareWorld, { secret, epochId, plan }: Sharing)
 
 /** Fetches the secret once as a locked node would. Throws where it cannot be had, or is another. */
 async function proveShares(
-  { guardians, record, log }: ShareWorld,
+  { guardians, record, heard, log }: ShareWorld,
   { epoch, secret }: { readonly epoch: Epoch; readonly secret: Uint8Array },
 ): Promise<void> {
   const { signal } = new AbortController()
   const collected = await collectSecret({ node: record().nodeId, epoch, guardians, signal })
+  heard?.(collected.answers)
   log(`shares: tried: ${describeCollected(epoch, collected)}`)
   if (collected.secret === undefined)
     throw new Error(
