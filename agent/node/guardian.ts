@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { present } from '../../protocol/cluster/membership.ts'
+import { isHeld, present } from '../../protocol/cluster/membership.ts'
 import { fromBase64url } from '../../protocol/fields.ts'
 import type { MemberList } from '../../protocol/shares/store.ts'
 import { openShareStore } from '../guardian/share-store.ts'
@@ -56,7 +56,12 @@ export async function serveShares(node: Node, { manifests, held }: SharesOf): Pr
   )
 }
 
-function memberList({ record, view }: Node): MemberList {
-  const members = present(view.membership()).map(({ nodeId, address, hello }) => ({ nodeId, address, hello }))
+/** As the guardian's program judges by it. */
+export function memberList({ record, view }: Pick<Node, 'record' | 'view'>): MemberList {
+  const membership = view.membership()
+  const members = present(membership).map(({ nodeId, address, hello }) => ({
+    ...{ nodeId, address, hello },
+    ...(isHeld(membership, nodeId) ? { held: true } : {}),
+  }))
   return { cluster: record.cluster, nodeId: record.nodeId, members }
 }

@@ -26,6 +26,12 @@ function contactOf({ contacts }: ShareFacts, guardian: string) {
   return { reachable: contact.reachable, since: formatTime(new Date(contact.sinceMs)) }
 }
 
+function heldLine({ record, view }: ShareFacts): readonly string[] {
+  const found = view.membership().holds.get(record.nodeId)
+  if (found?.hold.action !== 'hold') return []
+  return [`held by an operator since ${found.hold.issued}: guardians do not give its shares`]
+}
+
 function troubleOf(node: ShareFacts): readonly string[] {
   const { care, contacts, record, view } = node
   const own = care?.trouble()
@@ -35,6 +41,7 @@ function troubleOf(node: ShareFacts): readonly string[] {
   const gone = holders.filter(one => !view.members().includes(one.node))
   const lines = [
     ...(own === undefined ? [] : [own]),
+    ...heldLine(node),
     ...liars.map(one => `${one.node} gave a wrong share`),
     ...gone.map(one => `${one.node} holds a share and is no member any more`),
   ]

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isHeld } from '../../protocol/cluster/membership.ts'
 import type { Opening } from '../../protocol/shares/opening.ts'
 import { careForShares } from '../shares/care.ts'
 import { newContacts, noting } from '../shares/contacts.ts'
@@ -51,6 +52,7 @@ export function startCare(node: Node, opened: Pick<Opening, 'keyslot'>): void {
     world,
     guardians,
     members: view.members,
+    isHeld: () => isHeld(view.membership(), node.record.nodeId),
     nowMs: bootTimeMs,
     random: Math.random,
     gatherMs: hurried(gatherMs, 'shares'),

@@ -9,6 +9,8 @@ import { sampleRecord } from '../unlock/node-samples.ts'
 
 const sharesSchema = statusSchema.shape.shares
 const id = 'ab'.repeat(16)
+const at = '2026-11-27T08:00:00Z'
+const { nodeId } = sampleRecord('00000000-0000-4000-8000-000000000000')
 const escrow: Opening = { kind: 'escrow', keyslot: 0, number: 1 }
 
 function shared(count: number): Opening {
@@ -29,15 +31,22 @@ type Sight = {
   readonly members?: number
   readonly liars?: number
   readonly trouble?: string
+  readonly held?: 'hold' | 'release'
   readonly contacts?: Readonly<Record<string, Contact>>
 }
 
 /** Node 0 of so many members, of whose guardians the first few have lied. */
-function factsOf(current: Opening, { members = 6, liars = 0, trouble, contacts = {} }: Sight = {}) {
+function factsOf(current: Opening, { members = 6, liars = 0, trouble, held, contacts = {} }: Sight = {}) {
   const lied = Array.from({ length: liars }, (_, at) => someNodeId(at + 1))
   const facts = {
     record: { ...sampleRecord('00000000-0000-4000-8000-000000000000'), openings: { current } },
-    view: { members: () => Array.from({ length: members }, (_, at) => someNodeId(at)) },
+    view: {
+      members: () => Array.from({ length: members }, (_, at) => someNodeId(at)),
+      membership: () => ({
+        departures: new Map(),
+        holds: new Map(held === undefined ? [] : [[nodeId, { hold: { action: held, issued: at } }]]),
+      }),
+    },
     contacts: { of: (node: string) => contacts[node], isLiar: (node: string) => lied.includes(node) },
     care: { trouble: () => trouble },
   }
@@ -75,6 +84,12 @@ t.test('what a person has to mend is named: liars, and holders that are no membe
     `${someNodeId(1)} gave a wrong share`,
     `${someNodeId(5)} holds a share and is no member any more`,
   ])
+})
+
+t.test('a hold is trouble, a release is none', async t => {
+  const trouble = (held: 'hold' | 'release') => sharesStatus(factsOf(shared(5), { held })).trouble
+  t.match(trouble('hold'), [/^held by an operator since 2026-11-27T08:00:00Z/])
+  t.equal(trouble('release'), undefined)
 })
 
 t.test('64 guardians that lie, and a long reason, still make a status', async t => {
