@@ -67,7 +67,7 @@ export const commandActions = [
 ] as const
 
 /** More of them, for the cluster: each needs an `order`, which an operator has signed. */
-export const clusterActions = ['hold', 'release'] as const
+export const clusterActions = ['hold', 'release', 'evict'] as const
 
 /** What becomes of a system call that a service's filter does not allow: it fails, or is only noted. */
 export const seccompModes = ['enforce', 'audit'] as const
@@ -81,7 +81,7 @@ export const commandSchema = z.strictObject({
     .optional(),
   /** For `seccomp`. `audit` weakens the sandbox: it needs `order` with the arguments {"mode", "service"}. */
   mode: z.enum(seccompModes).optional(),
-  /** An order of this node's owner; for `hold` and `release` a text of `composeHold`. */
+  /** An order of this node's owner; for `hold` and `release` a text of `composeHold`, for `evict` of `composeEviction`. */
   order: signedTextSchema.optional(),
 })
 export type Command = z.infer<typeof commandSchema>

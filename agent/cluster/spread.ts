@@ -8,7 +8,7 @@ export type SpreadOf = {
   readonly own: string
   readonly ask: Ask
   /** After news came that were new: peers, record and others have to hear of it. */
-  readonly onChange: () => Promise<void>
+  readonly onChange: (heard: Heard) => Promise<void>
   readonly log: (line: string) => void
   /** 0 ≤ x < 1. */
   readonly random: () => number
@@ -42,7 +42,7 @@ export function spreadNews({ view, own, ask, onChange, log, random }: SpreadOf):
     told.clear()
     log(`cluster: news from ${from}: ${view.members().length} members`)
     for (const event of heard.events) log(`cluster: ${event}`)
-    await onChange()
+    await onChange(heard)
     return heard
   }
   const exchange = async (node: string) => {

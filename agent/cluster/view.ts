@@ -36,6 +36,8 @@ export type Heard = {
   readonly changed: boolean
   /** What does not prove itself: somebody invents, or is mistaken. */
   readonly refusals: readonly Refusal[]
+  /** True where somebody is a member no more. */
+  readonly isDeparture: boolean
   /** Whom operators have held or let go, and who is a member no more: a line each, for the log. */
   readonly events: readonly string[]
 }
@@ -57,7 +59,8 @@ export function clusterView(record: NodeRecord): ClusterView {
       const moved = news.endpoints.filter(one => isNewer(one, { membership, endpoints, cluster }))
       for (const one of moved) endpoints.set(one.node, one)
       const changed = sizeOf(next) !== sizeOf(before) || moved.length > 0
-      return { changed, refusals, events: eventsBetween(before, next) }
+      const isDeparture = next.departures.size > before.departures.size
+      return { changed, refusals, isDeparture, events: eventsBetween(before, next) }
     },
     into: present => ({ ...present, membership: recordsOf(membership), endpoints: [...endpoints.values()] }),
   }

@@ -1,7 +1,7 @@
 import type { Command } from '../../protocol/requests.ts'
 import { HttpError } from '../../http/error.ts'
 import type { SignedText } from '../../protocol/fields.ts'
-import { holdNode } from './cluster-acts.ts'
+import { evictNode, holdNode } from './cluster-acts.ts'
 import { takeOrder } from './orders.ts'
 import type { Node } from './serve.ts'
 import type { Services } from './services.ts'
@@ -36,6 +36,7 @@ const orderedActs: Readonly<
 > = {
   hold: (node, { order }) => holdNode(node, 'hold', order),
   release: (node, { order }) => holdNode(node, 'release', order),
+  evict: (node, { order }) => evictNode(node, order),
 }
 
 /** Carries out a command of POST /v1/agent/command, but `status`. Throws HttpError. */
@@ -59,7 +60,7 @@ export async function carryOut(node: Node, command: Command): Promise<object> {
 /** Which commands may have what beside action and service. */
 const fields: Readonly<Record<Exclude<keyof Command, 'action' | 'service'>, readonly Command['action'][]>> = {
   mode: ['seccomp'],
-  order: ['seccomp', 'leave', 'hold', 'release'],
+  order: ['seccomp', 'leave', 'hold', 'release', 'evict'],
 }
 
 function checkFields(command: Command): void {

@@ -1,8 +1,10 @@
+import { checkDeparture, evicted, parseEviction } from '../../protocol/cluster/departure.ts'
 import { parseHold } from '../../protocol/cluster/hold.ts'
 import { noMembers } from '../../protocol/cluster/membership.ts'
 import type { News } from '../../protocol/cluster/news.ts'
 import type { SignedText } from '../../protocol/fields.ts'
 import { HttpError } from '../../http/error.ts'
+import { leftShort } from '../shares/removal.ts'
 import { describe } from '../system/log.ts'
 import type { Node } from './serve.ts'
 
@@ -27,6 +29,45 @@ export async function holdNode(
   if (node.view.membership().holds.get(hold.node)?.signed.text !== order.text)
     throw new HttpError(409, 'a newer hold or release of that node is known', 'sign a new one')
   return { status: action === 'hold' ? 'held' : 'released', node: hold.node }
+}
+
+/**
+ * Takes an eviction. Throws HttpError: 403 where no operator of this cluster signed it, 404 for no member, 409 where
+ * some node would have too few holders of its shares, by name, unless the eviction is forced.
+ */
+export async function evictNode(node: ClusterSide, order: SignedText): Promise<object> {
+  const { node: nodeId, force } = readText(() => parseEviction(order.text))
+  const membership = node.view.membership()
+  const departure = evicted(nodeId, order)
+  const member = membership.members.get(nodeId)
+  if (member === undefined) throw new HttpError(404, 'nobody knows that node', 'status says who is a member')
+  if (membership.departures.has(nodeId)) return { status: 'evicted', node: nodeId }
+  // Before it is said who depends on whom.
+  checkSigned(() => {
+    checkDeparture(departure, member.hello, membership.trust)
+  })
+  if (force === 'no') refuseShort(node, nodeId)
+  await hearOne(node, { membership: { ...noMembers, departures: [departure] }, endpoints: [] })
+  return { status: 'evicted', node: nodeId }
+}
+
+/** Throws HttpError 409 where a node that goes is needed as a holder of shares. */
+export function refuseShort({ record, view }: ClusterSide, nodeId: string): void {
+  const short = leftShort({ node: nodeId, membership: view.membership(), record, now: new Date() })
+  if (short.length === 0) return
+  throw new HttpError(
+    409,
+    `too few would hold the shares of ${short.join(', ')}`,
+    'wait until they have shared anew, half an hour after the last change; or sign it with force',
+  )
+}
+
+function checkSigned(check: () => void): void {
+  try {
+    check()
+  } catch (cause) {
+    throw new HttpError(403, describe(cause), 'only an operator of this cluster can order that')
+  }
 }
 
 /** Throws HttpError 400 with what is wrong with a text that cannot be read. */

@@ -38,6 +38,9 @@ export async function serveShares(node: Node, { manifests, held }: SharesOf): Pr
   })
   const fault = store.fault()
   if (fault !== undefined) log(`guardian: ${fault.message}`)
+  node.store = store
+  // Of those of whom it was heard right before a power cut.
+  await eraseDeparted(node).catch(tolerate('shares of who is no member'))
   const folder = join(runFolder, 'sockets', 'shares')
   await mkdir(folder, { recursive: true, mode: 0o755 })
   const path = join(folder, 'socket')
@@ -54,6 +57,17 @@ export async function serveShares(node: Node, { manifests, held }: SharesOf): Pr
     },
     { path, report: tolerate('guardian'), ...(uid === undefined ? {} : { uid }) },
   )
+}
+
+/** Shares of nodes that are members no more are given to nobody: keeping them would only help who copies this disk. */
+export async function eraseDeparted({ store, view }: Pick<Node, 'store' | 'view'>): Promise<void> {
+  if (store === undefined || store.fault() !== undefined) return
+  const { departures } = view.membership()
+  const gone = Object.entries(store.holdings()).filter(
+    ([node, { epochs }]) => departures.has(node) && epochs.length > 0,
+  )
+  await Promise.all(gone.map(([node]) => store.keep(node, [])))
+  for (const [node] of gone) log(`guardian: the shares of ${node}, who is no member any more, are erased`)
 }
 
 /** As the guardian's program judges by it. */

@@ -15,6 +15,7 @@ import { HttpError } from '../../http/error.ts'
 import { serveHttp } from '../../http/server.ts'
 import type { Ask } from '../shares/ask.ts'
 import type { Care } from '../shares/care.ts'
+import type { ShareStore } from '../guardian/share-store.ts'
 import type { Contacts } from '../shares/contacts.ts'
 import { addLogSink, describe, recentLines, tolerate, uptimeS } from '../system/log.ts'
 import { confinementOf, rootProcesses } from '../system/processes.ts'
@@ -36,6 +37,8 @@ export type Node = RecordKeeper & {
   /** Once it is in touch with the others. */
   ask?: Ask
   spread?: Spread
+  /** What it holds for others, once it serves them. */
+  store?: Pick<ShareStore, 'fault' | 'holdings' | 'keep'>
   /** Once it has asked its guardians. */
   contacts?: Contacts
   /** Once its disk is open. */

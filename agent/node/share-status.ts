@@ -26,6 +26,13 @@ function contactOf({ contacts }: ShareFacts, guardian: string) {
   return { reachable: contact.reachable, since: formatTime(new Date(contact.sinceMs)) }
 }
 
+function departedLine({ record, view }: ShareFacts): readonly string[] {
+  const departure = view.membership().departures.get(record.nodeId)
+  if (departure === undefined) return []
+  if (departure.kind === 'left') return ['this node leaves its cluster']
+  return ['an operator has evicted this node: no guardian gives its shares any more']
+}
+
 function heldLine({ record, view }: ShareFacts): readonly string[] {
   const found = view.membership().holds.get(record.nodeId)
   if (found?.hold.action !== 'hold') return []
@@ -41,6 +48,7 @@ function troubleOf(node: ShareFacts): readonly string[] {
   const gone = holders.filter(one => !view.members().includes(one.node))
   const lines = [
     ...(own === undefined ? [] : [own]),
+    ...departedLine(node),
     ...heldLine(node),
     ...liars.map(one => `${one.node} gave a wrong share`),
     ...gone.map(one => `${one.node} holds a share and is no member any more`),

@@ -52,7 +52,7 @@ export function startCare(node: Node, opened: Pick<Opening, 'keyslot'>): void {
     world,
     guardians,
     members: view.members,
-    isHeld: () => isHeld(view.membership(), node.record.nodeId),
+    isBarred: () => isBarred(node),
     nowMs: bootTimeMs,
     random: Math.random,
     gatherMs: hurried(gatherMs, 'shares'),
@@ -70,6 +70,12 @@ export function startCare(node: Node, opened: Pick<Opening, 'keyslot'>): void {
     }
   }
   void loop().catch(tolerate('shares'))
+}
+
+/** Held by an operator, or no member any more. */
+function isBarred({ view, record: { nodeId } }: Node): boolean {
+  const membership = view.membership()
+  return isHeld(membership, nodeId) || membership.departures.has(nodeId)
 }
 
 function shareWorld(node: Node, guardians: GuardianClient): ShareWorld {
