@@ -66,18 +66,22 @@ export const commandActions = [
   'update',
 ] as const
 
+/** More of them, for the cluster: each needs an `order`, which an operator has signed. */
+export const clusterActions = ['hold', 'release', 'evict'] as const
+
 /** What becomes of a system call that a service's filter does not allow: it fails, or is only noted. */
 export const seccompModes = ['enforce', 'audit'] as const
 export type SeccompMode = (typeof seccompModes)[number]
 
 export const commandSchema = z.strictObject({
-  action: z.enum(commandActions),
+  action: z.enum([...commandActions, ...clusterActions]),
   service: z
     .string()
     .regex(/^[a-z][a-z0-9-]{0,31}$/, 'not a service name')
     .optional(),
   /** For `seccomp`. `audit` weakens the sandbox: it needs `order` with the arguments {"mode", "service"}. */
   mode: z.enum(seccompModes).optional(),
+  /** An order of this node's owner; for `hold` and `release` a text of `composeHold`, for `evict` of `composeEviction`. */
   order: signedTextSchema.optional(),
 })
 export type Command = z.infer<typeof commandSchema>

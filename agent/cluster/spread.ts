@@ -1,22 +1,22 @@
 import { type News, newsSchema } from '../../protocol/cluster/news.ts'
 import { describe } from '../system/log.ts'
 import type { Ask } from '../shares/ask.ts'
-import type { ClusterView } from './view.ts'
+import type { ClusterView, Heard } from './view.ts'
 
 export type SpreadOf = {
   readonly view: ClusterView
   readonly own: string
   readonly ask: Ask
   /** After news came that were new: peers, record and others have to hear of it. */
-  readonly onChange: () => Promise<void>
+  readonly onChange: (heard: Heard) => Promise<void>
   readonly log: (line: string) => void
   /** 0 ≤ x < 1. */
   readonly random: () => number
 }
 
 export type Spread = {
-  /** Takes news from wherever they come, and remembers to pass them on. */
-  readonly hear: (news: News, from: string) => Promise<void>
+  /** Takes news from wherever they come, and remembers to pass them on. Returns what came of it. */
+  readonly hear: (news: News, from: string) => Promise<Heard>
   /** One round, every few seconds: exchanges with those that may not know what this node knows. Never rejects. */
   readonly round: () => Promise<void>
   /** All have to hear of it again: something of this node's own is new. */
@@ -36,12 +36,14 @@ export function spreadNews({ view, own, ask, onChange, log, random }: SpreadOf):
   const told = new Set<string>()
   let rounds = 0
   const take = async (news: News, from: string) => {
-    const { changed, refusals } = view.hear(news)
-    for (const { what, why } of refusals) log(`cluster: refused from ${from}: ${what}: ${why}`)
-    if (!changed) return
+    const heard = view.hear(news)
+    for (const { what, why } of heard.refusals) log(`cluster: refused from ${from}: ${what}: ${why}`)
+    if (!heard.changed) return heard
     told.clear()
     log(`cluster: news from ${from}: ${view.members().length} members`)
-    await onChange()
+    for (const event of heard.events) log(`cluster: ${event}`)
+    await onChange(heard)
+    return heard
   }
   const exchange = async (node: string) => {
     const body = view.news()

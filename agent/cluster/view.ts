@@ -11,6 +11,7 @@ import type { News } from '../../protocol/cluster/news.ts'
 import { peersOf } from '../../protocol/cluster/peers.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import type { Peer } from '../../protocol/wireguard.ts'
+import { eventsBetween } from './events.ts'
 
 /**
  * What a node knows of its cluster while it runs: what its record says, and what it has heard since. A locked node
@@ -35,6 +36,10 @@ export type Heard = {
   readonly changed: boolean
   /** What does not prove itself: somebody invents, or is mistaken. */
   readonly refusals: readonly Refusal[]
+  /** True where somebody is a member no more. */
+  readonly isDeparture: boolean
+  /** Whom operators have held or let go, and who is a member no more: a line each, for the log. */
+  readonly events: readonly string[]
 }
 
 export function clusterView(record: NodeRecord): ClusterView {
@@ -48,20 +53,23 @@ export function clusterView(record: NodeRecord): ClusterView {
     peers: () => peersOf({ nodeId, wireguard, membership, endpoints: [...endpoints.values()] }),
     news: () => ({ membership: recordsOf(membership), endpoints: [...endpoints.values()] }),
     hear: news => {
-      const before = sizeOf(membership)
-      const { membership: next, refusals } = merge(membership, news.membership)
+      const before = membership
+      const { membership: next, refusals } = merge(before, news.membership)
       membership = next
       const moved = news.endpoints.filter(one => isNewer(one, { membership, endpoints, cluster }))
       for (const one of moved) endpoints.set(one.node, one)
-      return { changed: sizeOf(membership) !== before || moved.length > 0, refusals }
+      const changed = sizeOf(next) !== sizeOf(before) || moved.length > 0
+      const isDeparture = next.departures.size > before.departures.size
+      return { changed, refusals, isDeparture, events: eventsBetween(before, next) }
     },
     into: present => ({ ...present, membership: recordsOf(membership), endpoints: [...endpoints.values()] }),
   }
 }
 
-/** A membership only grows, so that its size says whether it is another. */
-function sizeOf({ members, departures, trust }: Membership): string {
-  return [members.size, departures.size, trust.number].join(' ')
+/** A membership only grows, so that its size and the numbers in it say whether it is another. */
+function sizeOf({ members, departures, holds, trust }: Membership): string {
+  const numbers = [...holds.values()].map(({ hold }) => `${hold.node} ${hold.action} ${hold.number}`)
+  return [members.size, departures.size, trust.number, ...numbers].join(' ')
 }
 
 type Known = {

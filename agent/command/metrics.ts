@@ -25,6 +25,7 @@ function nodeFamilies(status: Status): Families {
       nodeStates.map(name => `{state="${name}"} ${name === status.state ? 1 : 0}`),
     ],
     orama_agent_memory_bytes: ['gauge', 'Resident memory of the agent.', [` ${process.memoryUsage.rss()}`]],
+    ...shareFamilies(status.shares),
     orama_audit_up: [
       'gauge',
       'Whether denied system calls are counted.',
@@ -35,6 +36,33 @@ function nodeFamilies(status: Status): Families {
       'Records of denied system calls that the kernel threw away.',
       status.audit === 'on' ? [` ${status.deniedLost ?? 0}`] : [],
     ],
+  }
+}
+
+/** Of a node that says nothing of its shares there is nothing. */
+function shareFamilies(shares: Status['shares']): Families {
+  if (shares === undefined) return {}
+  const { mode, guardians = [], trouble = [], members, threshold } = shares
+  const count = (reachable: boolean) => guardians.filter(one => one.reachable === reachable).length
+  const isShared = mode === 'shares'
+  return {
+    orama_cluster_members: ['gauge', 'Nodes of the cluster, this one among them.', [` ${members}`]],
+    orama_secret_shared: [
+      'gauge',
+      'Whether guardians have the secret of the disk (1) or its owner (0).',
+      [` ${Number(isShared)}`],
+    ],
+    orama_guardians: [
+      'gauge',
+      'Guardians of this node, by whether they answered when they were last asked.',
+      isShared ? [true, false].map(one => `{reachable="${one}"} ${count(one)}`) : [],
+    ],
+    orama_guardians_needed: [
+      'gauge',
+      'So many guardians open the disk.',
+      threshold === undefined ? [] : [` ${threshold}`],
+    ],
+    orama_shares_trouble: ['gauge', 'How much of the shares a person has to mend.', [` ${trouble.length}`]],
   }
 }
 

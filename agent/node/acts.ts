@@ -1,5 +1,7 @@
 import type { Command } from '../../protocol/requests.ts'
 import { HttpError } from '../../http/error.ts'
+import type { SignedText } from '../../protocol/fields.ts'
+import { evictNode, holdNode } from './cluster-acts.ts'
 import { takeOrder } from './orders.ts'
 import type { Node } from './serve.ts'
 import type { Services } from './services.ts'
@@ -25,23 +27,50 @@ const serviceActs: Readonly<Partial<Record<Command['action'], Act>>> = {
   seccomp: switchSeccomp,
 }
 
+/** An order that was sent; whose it is, is still to be found out. */
+type Ordered = Command & { readonly order: SignedText }
+
+/** What needs a signature of an operator or the owner; the token alone has no say. */
+const orderedActs: Readonly<
+  Partial<Record<Command['action'], (node: Node, command: Ordered) => Promise<object>>>
+> = {
+  hold: (node, { order }) => holdNode(node, 'hold', order),
+  release: (node, { order }) => holdNode(node, 'release', order),
+  evict: (node, { order }) => evictNode(node, order),
+}
+
 /** Carries out a command of POST /v1/agent/command, but `status`. Throws HttpError. */
 export async function carryOut(node: Node, command: Command): Promise<object> {
-  const { action } = command
-  if (action !== 'seccomp' && (command.mode !== undefined || command.order !== undefined))
-    throw new HttpError(400, `'${action}' takes neither mode nor order`, 'leave them out')
+  const { action, order } = command
+  checkFields(command)
   if (action === 'reboot') {
     node.stop('restart')
     return { status: 'rebooting' }
   }
+  const ordered = orderedActs[action]
+  if (ordered !== undefined) {
+    if (order === undefined) throw unordered(action, 'sign with the wallet')
+    return ordered(node, { ...command, order })
+  }
   const act = serviceActs[action]
-  if (act === undefined)
-    throw new HttpError(
-      403,
-      `'${action}' needs an order signed by the owner`,
-      'this version does not carry it out',
-    )
+  if (act === undefined) throw unordered(action, 'this version does not carry it out')
   return act(node, { ...command, service: checkService(node, command.service) })
+}
+
+/** Which commands may have what beside action and service. */
+const fields: Readonly<Record<Exclude<keyof Command, 'action' | 'service'>, readonly Command['action'][]>> = {
+  mode: ['seccomp'],
+  order: ['seccomp', 'leave', 'hold', 'release', 'evict'],
+}
+
+function checkFields(command: Command): void {
+  for (const [name, actions] of Object.entries(fields))
+    if (name in command && !actions.includes(command.action))
+      throw new HttpError(400, `'${command.action}' takes no ${name}`, 'leave it out')
+}
+
+function unordered(action: string, hint: string): HttpError {
+  return new HttpError(403, `'${action}' needs an order signed by the owner or an operator`, hint)
 }
 
 /** Back to `enforce` may anybody with the token; `audit` opens what the filter closes. */

@@ -2,15 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { signEndpoint } from '../../protocol/cluster/endpoint.ts'
 import { noMembers } from '../../protocol/cluster/membership.ts'
 import { spreadNews } from '../cluster/spread.ts'
+import type { Heard } from '../cluster/view.ts'
 import { guardianPort } from '../network/firewall.ts'
 import { bringUpWireguard } from '../network/wireguard.ts'
 import { askByHttp } from '../shares/ask.ts'
 import { log, tolerate } from '../system/log.ts'
 import { run } from '../system/run.ts'
+import { eraseDeparted } from './guardian.ts'
 import { changeRecord } from './records.ts'
 import type { Node } from './serve.ts'
 
 const roundMs = 5000
+const answerMs = 2000
 
 /** From here on this node hears what happens in its cluster, passes it on, and says where it is itself. */
 export function joinNews(node: Node): void {
@@ -21,7 +24,7 @@ export function joinNews(node: Node): void {
     view,
     own: record.nodeId,
     ask,
-    onChange: () => applyNews(node).catch(tolerate('news of the cluster')),
+    onChange: heard => applyNews(node, heard).catch(tolerate('news of the cluster')),
     log,
     random: Math.random,
   })
@@ -49,10 +52,17 @@ export async function applyPeers({ record, view }: Node): Promise<void> {
 }
 
 /** While the disk is closed the record cannot be written: it gets what was heard after the unlock. */
-async function applyNews(node: Node): Promise<void> {
-  await applyPeers(node)
+async function applyNews(node: Node, { isDeparture }: Heard): Promise<void> {
+  if (isDeparture) applyLater(node)
+  else await applyPeers(node)
   if (node.machine.dataOpen === true && node.machine.state.current().name !== 'stopping')
     await changeRecord(node, node.view.into)
+  if (isDeparture) await eraseDeparted(node)
+}
+
+/** Who says that it leaves still hears the answer. */
+function applyLater(node: Node): void {
+  setTimeout(() => void applyPeers(node).catch(tolerate('peers')), answerMs).unref()
 }
 
 /** A new address is news of this node's own. */

@@ -14,7 +14,9 @@ export async function serveJoins(node: Node, manifests: readonly Manifest[]): Pr
   const routes = gatewayRoutes({
     record: () => node.record,
     view: node.view,
-    hear: async news => node.spread?.hear(news, 'the gateway'),
+    hear: async news => {
+      await node.spread?.hear(news, 'the gateway')
+    },
     withClusterSecret: use => withClusterSecret(storeFolder(dataFolder), use),
     isOpen: () => node.machine.dataOpen === true && node.machine.state.current().name !== 'stopping',
     now: () => new Date(),

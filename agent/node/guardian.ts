@@ -1,4 +1,4 @@
-import { present } from '../../protocol/cluster/membership.ts'
+import { isHeld, present } from '../../protocol/cluster/membership.ts'
 import { fromBase64url } from '../../protocol/fields.ts'
 import type { MemberList } from '../../protocol/shares/store.ts'
 import { openShareStore } from '../guardian/share-store.ts'
@@ -37,6 +37,9 @@ export async function serveShares(node: Node, { manifests, held }: SharesOf): Pr
   })
   const fault = store.fault()
   if (fault !== undefined) log(`guardian: ${fault.message}`)
+  node.store = store
+  // Of those of whom it was heard right before a power cut.
+  await eraseDeparted(node).catch(tolerate('shares of who is no member'))
   const uid = manifests.find(manifest => manifest.name === 'guardian')?.uid
   await serveGuardian(
     {
@@ -51,7 +54,23 @@ export async function serveShares(node: Node, { manifests, held }: SharesOf): Pr
   )
 }
 
-function memberList({ record, view }: Node): MemberList {
-  const members = present(view.membership()).map(({ nodeId, address, hello }) => ({ nodeId, address, hello }))
+/** Shares of nodes that are members no more are given to nobody: keeping them would only help who copies this disk. */
+export async function eraseDeparted({ store, view }: Pick<Node, 'store' | 'view'>): Promise<void> {
+  if (store === undefined || store.fault() !== undefined) return
+  const { departures } = view.membership()
+  const gone = Object.entries(store.holdings()).filter(
+    ([node, { epochs }]) => departures.has(node) && epochs.length > 0,
+  )
+  await Promise.all(gone.map(([node]) => store.keep(node, [])))
+  for (const [node] of gone) log(`guardian: the shares of ${node}, who is no member any more, are erased`)
+}
+
+/** As the guardian's program judges by it. */
+export function memberList({ record, view }: Pick<Node, 'record' | 'view'>): MemberList {
+  const membership = view.membership()
+  const members = present(membership).map(({ nodeId, address, hello }) => ({
+    ...{ nodeId, address, hello },
+    ...(isHeld(membership, nodeId) ? { held: true } : {}),
+  }))
   return { cluster: record.cluster, nodeId: record.nodeId, members }
 }

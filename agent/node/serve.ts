@@ -15,12 +15,15 @@ import { HttpError } from '../../http/error.ts'
 import { serveHttp } from '../../http/server.ts'
 import type { Ask } from '../shares/ask.ts'
 import type { Care } from '../shares/care.ts'
+import type { ShareStore } from '../guardian/share-store.ts'
+import type { Contacts } from '../shares/contacts.ts'
 import { addLogSink, describe, recentLines, tolerate, uptimeS } from '../system/log.ts'
 import { confinementOf, rootProcesses } from '../system/processes.ts'
 import { identityProtection } from '../trust/identity.ts'
 import { carryOut } from './acts.ts'
 import { known, type Machine } from './machine.ts'
 import type { RecordKeeper } from './records.ts'
+import { sharesStatus } from './share-status.ts'
 import type { Services } from './services.ts'
 
 const port = 9998
@@ -34,6 +37,10 @@ export type Node = RecordKeeper & {
   /** Once it is in touch with the others. */
   ask?: Ask
   spread?: Spread
+  /** What it holds for others, once it serves them. */
+  store?: Pick<ShareStore, 'fault' | 'holdings' | 'keep'>
+  /** Once it has asked its guardians. */
+  contacts?: Contacts
   /** Once its disk is open. */
   care?: Pick<Care, 'goodbye' | 'trouble'>
   services?: Services
@@ -91,6 +98,7 @@ async function statusOf(node: Node): Promise<Status> {
     ...(firmware.lastPanic === undefined ? {} : { lastPanic: firmware.lastPanic }),
     rootProcesses: (await rootProcesses()).slice(0, rootProcessesMax),
     lastOrder: record.lastOrder,
+    shares: sharesStatus(node),
     ...auditState(node.services),
     services:
       node.services === undefined ? {} : await serviceStates(node.services, machine.dataOpen === true),

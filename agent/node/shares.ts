@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isHeld } from '../../protocol/cluster/membership.ts'
 import type { Opening } from '../../protocol/shares/opening.ts'
 import { careForShares } from '../shares/care.ts'
+import { newContacts, noting } from '../shares/contacts.ts'
 import { type GuardianClient, guardianClient } from '../shares/guardian-client.ts'
 import type { ShareWorld } from '../shares/world.ts'
 import { hurried } from '../system/faults.ts'
@@ -26,7 +28,8 @@ export function guardiansOf(node: Node): GuardianClient {
   const { machine, ask } = node
   if (ask === undefined) throw new Error('Cannot reach guardians: the node has not joined its cluster yet')
   const { counter } = known(machine, 'image')
-  return guardianClient({
+  node.contacts ??= newContacts(Date.now)
+  const client = guardianClient({
     record: () => node.record,
     ask,
     withLeaseKey: use => withLeaseKey(storeFolder(dataFolder), use),
@@ -34,6 +37,7 @@ export function guardiansOf(node: Node): GuardianClient {
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().replaceAll('-', ''),
     release: () => ({ counter, floor: counter }),
   })
+  return noting(client, node.contacts)
 }
 
 /**
@@ -48,6 +52,7 @@ export function startCare(node: Node, opened: Pick<Opening, 'keyslot'>): void {
     world,
     guardians,
     members: view.members,
+    isBarred: () => isBarred(node),
     nowMs: bootTimeMs,
     random: Math.random,
     gatherMs: hurried(gatherMs, 'shares'),
@@ -67,6 +72,12 @@ export function startCare(node: Node, opened: Pick<Opening, 'keyslot'>): void {
   void loop().catch(tolerate('shares'))
 }
 
+/** Held by an operator, or no member any more. */
+function isBarred({ view, record: { nodeId } }: Node): boolean {
+  const membership = view.membership()
+  return isHeld(membership, nodeId) || membership.departures.has(nodeId)
+}
+
 function shareWorld(node: Node, guardians: GuardianClient): ShareWorld {
   const volume = nodeVolume(known(node.machine, 'disk'))
   const { device } = volume
@@ -82,6 +93,7 @@ function shareWorld(node: Node, guardians: GuardianClient): ShareWorld {
       )
       if (isThere) await removeToken(world.run, device, 'orama-escrow')
     },
+    heard: answers => node.contacts?.judge(answers),
     now: () => new Date(),
     log,
   }

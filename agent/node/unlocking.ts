@@ -37,10 +37,11 @@ export async function untilOpen(node: Node, escrow: Escrow | undefined): Promise
       record: () => node.record,
       guardians: guardiansOf(node),
       open: (secret, way) => open({ secret, way }),
-      report: line => {
+      report: (line, brief = line) => {
         log(`unlock: ${line}`)
-        if (!opened.signal.aborted) machine.state.become('waiting-for-peers', line)
+        if (!opened.signal.aborted) machine.state.become('waiting-for-peers', brief)
       },
+      heard: answers => node.contacts?.judge(answers),
       signal: AbortSignal.any([opened.signal, machine.stopping.signal]),
     })
   }

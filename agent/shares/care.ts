@@ -12,6 +12,8 @@ export type CareOf = {
   readonly guardians: Pick<GuardianClient, 'say'>
   /** All members by node id, this node among them. */
   readonly members: () => readonly string[]
+  /** True where guardians would not give the secret back: then it is not shared anew, since it could not be tried. */
+  readonly isBarred?: () => boolean
   /** CLOCK_BOOTTIME in milliseconds. */
   readonly nowMs: () => number
   /** 0 ≤ x < 1. */
@@ -55,7 +57,7 @@ export function careForShares(of: CareOf): Care {
       await sweep(world, isSweep ? others(of) : overfull)
       const need = needOf(world.record(), { members: of.members(), lacking, now: world.now() })
       trouble = need.kind === 'ask-owner' ? troubleOf(need.guardians) : undefined
-      sharing.consider(need)
+      sharing.consider(of.isBarred?.() === true ? { kind: 'none' } : need)
     },
     goodbye: async () => {
       await Promise.allSettled(holdersOf(world).map(holder => of.guardians.say(holder, 'goodbye')))

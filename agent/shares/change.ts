@@ -109,9 +109,10 @@ async function proveShares(
 }
 
 async function fetchSecret(world: ShareWorld, epoch: Epoch, triesLeft: number): Promise<Buffer> {
-  const { guardians, record, log } = world
+  const { guardians, record, heard, log } = world
   const { signal } = new AbortController()
   const collected = await collectSecret({ node: record().nodeId, epoch, guardians, signal })
+  heard?.(collected.answers)
   log(`shares: tried: ${describeCollected(epoch, collected)}`)
   if (collected.secret !== undefined) return collected.secret
   if (triesLeft > 1) return fetchSecret(world, epoch, triesLeft - 1)

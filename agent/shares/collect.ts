@@ -90,6 +90,27 @@ export function describeCollected(epoch: Epoch, { answers, ...rest }: Collected)
   return `epoch ${epochName(epoch)}: need ${epoch.threshold} of ${epoch.holders.length}${missing}: ${asked.join(', ')}`
 }
 
+/**
+ * The same in brief, for a status: those that have to be started or mended first, so that a line that is cut off still
+ * names them.
+ */
+export function describeMissing({ holders, threshold }: Epoch, { answers }: Collected): string {
+  const byOutcome = new Map<string, string[]>()
+  for (const { node } of holders) {
+    const outcome = outcomeOf(answers.get(node))
+    byOutcome.set(outcome, [...(byOutcome.get(outcome) ?? []), node])
+  }
+  const good = byOutcome.get('good') ?? []
+  const parts = [...byOutcome]
+    .toSorted(([a], [b]) => Number(a === 'good') - Number(b === 'good'))
+    .map(([outcome, nodes]) => `${outcome}: ${nodes.join(', ')}`)
+  return `shares of its guardians, ${good.length} of ${threshold} are there; ${parts.join('; ')}`
+}
+
+function outcomeOf(answer: Answer | undefined): string {
+  return answer?.kind === 'silent' ? 'no answer' : describeAnswer(answer)
+}
+
 function describeAnswer(answer: Answer | undefined): string {
   if (answer === undefined) return 'not waited for'
   switch (answer.kind) {

@@ -3,7 +3,7 @@ import type { NodeRecord } from '../../protocol/record.ts'
 import { lend } from '../../protocol/secret.ts'
 import { type Opening, openingsInTurn } from '../../protocol/shares/opening.ts'
 import { describe } from '../system/log.ts'
-import { collectSecret, describeCollected } from './collect.ts'
+import { type Answers, collectSecret, describeCollected, describeMissing } from './collect.ts'
 import type { Guardians } from './world.ts'
 
 export type Waiting = {
@@ -11,8 +11,9 @@ export type Waiting = {
   readonly guardians: Pick<Guardians, 'release'>
   /** Opens the disk with a lent secret, which that way's keyslot takes. Rejects where it does not. */
   readonly open: (secret: Buffer, opening: Opening) => Promise<void>
-  /** Hears who answered and who did not, after every round without success. */
-  readonly report: (line: string) => void
+  /** Hears who answered and who did not, after every round: in full for the log, and in brief. */
+  readonly report: (line: string, brief?: string) => void
+  readonly heard?: (answers: Answers) => void
   /** Ends the waiting: the disk was opened another way, or the node stops. */
   readonly signal: AbortSignal
   /** Tests wait for nothing. */
@@ -39,7 +40,7 @@ export async function openByPeers(waiting: Waiting): Promise<void> {
 
 /** True when the disk is open, this way or another. */
 async function openOnce(
-  { record, guardians, open, report, signal }: Waiting,
+  { record, guardians, open, report, heard, signal }: Waiting,
   way: Extract<Opening, { kind: 'shares' }>,
 ): Promise<boolean> {
   const { epoch } = way
@@ -48,7 +49,8 @@ async function openOnce(
     collected.secret?.fill(0)
     return true
   }
-  report(describeCollected(epoch, collected))
+  heard?.(collected.answers)
+  report(describeCollected(epoch, collected), describeMissing(epoch, collected))
   const { secret } = collected
   if (secret === undefined) return false
   try {

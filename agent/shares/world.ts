@@ -2,6 +2,7 @@ import type { NodeRecord } from '../../protocol/record.ts'
 import type { EpochId } from '../../protocol/shares/epoch.ts'
 import type { RefusalReason } from '../../protocol/shares/guardian.ts'
 import type { Keyslots } from '../unlock/keyslots.ts'
+import type { Answers } from './collect.ts'
 
 /** What giving the disk secret to guardians, and taking it back, needs of the outside. */
 export type ShareWorld = {
@@ -13,6 +14,8 @@ export type ShareWorld = {
   readonly guardians: Guardians
   /** Takes the escrow out of the header, where there is one. */
   readonly removeEscrow: () => Promise<void>
+  /** Hears what guardians answered when they were asked for their shares. */
+  readonly heard?: (answers: Answers) => void
   readonly now: () => Date
   readonly log: (line: string) => void
 }

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { fromBase64url, type SignedText, signedTextSchema } from '../fields.ts'
 import { nodeIdOf } from '../hello.ts'
 import { checkDeparture, type Departure, departureSchema } from './departure.ts'
+import { checkHold, outdoes, parseHold, readHold, type SignedHold } from './hold.ts'
 import { checkMember, type Member, type MemberRecord, memberRecordSchema, readMember } from './member.ts'
 import { appoint, parseAppointment, soleAuthority, type Trust } from './trust.ts'
 
@@ -15,6 +16,8 @@ export const membershipSchema = z.strictObject({
   appointment: signedTextSchema.optional(),
   members: z.array(memberRecordSchema).max(membersMax).readonly(),
   departures: z.array(departureSchema).max(membersMax).readonly(),
+  /** Of each member the hold or release with the highest number, where there was one. */
+  holds: z.array(signedTextSchema).max(membersMax).readonly().optional(),
 })
 export type MembershipRecords = z.infer<typeof membershipSchema>
 
@@ -26,13 +29,14 @@ export type Membership = {
   readonly appointment?: SignedText | undefined
   readonly members: ReadonlyMap<string, Member>
   readonly departures: ReadonlyMap<string, Departure>
+  readonly holds: ReadonlyMap<string, SignedHold>
 }
 
 export type Refusal = { readonly what: string; readonly why: string }
 
 /** Nothing known but whose signatures count. */
 export function emptyMembership(of: Parameters<typeof soleAuthority>[0]): Membership {
-  return { trust: soleAuthority(of), members: new Map(), departures: new Map() }
+  return { trust: soleAuthority(of), members: new Map(), departures: new Map(), holds: new Map() }
 }
 
 /**
@@ -52,7 +56,12 @@ export function merge(
       refusals.push({ what, why: cause instanceof Error ? cause.message : String(cause) })
     }
   }
-  const next = { ...known, members: new Map(known.members), departures: new Map(known.departures) }
+  const next: Draft = {
+    ...known,
+    members: new Map(known.members),
+    departures: new Map(known.departures),
+    holds: new Map(known.holds),
+  }
   judge('appointment', () => {
     takeAppointment(next, records.appointment)
   })
@@ -69,12 +78,16 @@ export function merge(
       takeMember(next, record)
     })
   ofOthers.forEach(depart)
+  for (const signed of records.holds ?? [])
+    judge('hold', () => {
+      takeHold(next, signed)
+    })
   return { membership: next, refusals }
 }
 
 /** What a node knew when it wrote these records itself: nothing is verified, everything was when it came. */
 export function restore(
-  { appointment, members, departures }: MembershipRecords,
+  { appointment, members, departures, holds = [] }: MembershipRecords,
   of: Parameters<typeof soleAuthority>[0],
 ): Membership {
   const alone = soleAuthority(of)
@@ -85,6 +98,7 @@ export function restore(
     appointment,
     members: new Map(members.map(record => readMember(record)).map(member => [member.nodeId, member])),
     departures: new Map(departures.map(departure => [departure.node, departure])),
+    holds: new Map(holds.map(readHold).map(one => [one.hold.node, one])),
   }
 }
 
@@ -102,12 +116,18 @@ export function present({ members, departures }: Membership): readonly Member[] 
     .toSorted((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
 }
 
+/** True while an operator has the shares of this node held back. */
+export function isHeld({ holds }: Membership, node: string): boolean {
+  return holds.get(node)?.hold.action === 'hold'
+}
+
 /** As it is passed on and stored; what was checked reads back without refusals. */
-export function recordsOf({ appointment, members, departures }: Membership): MembershipRecords {
+export function recordsOf({ appointment, members, departures, holds }: Membership): MembershipRecords {
   return {
     ...(appointment === undefined ? {} : { appointment }),
     members: [...members.values()].map(one => one.record),
     departures: [...departures.values()],
+    ...(holds.size === 0 ? {} : { holds: [...holds.values()].map(one => one.signed) }),
   }
 }
 
@@ -116,6 +136,7 @@ type Draft = {
   appointment?: SignedText | undefined
   readonly members: Map<string, Member>
   readonly departures: Map<string, Departure>
+  readonly holds: Map<string, SignedHold>
 }
 
 function takeAppointment(draft: Draft, signed: SignedText | undefined): void {
@@ -132,6 +153,15 @@ function takeDeparture({ members, departures, trust }: Draft, departure: Departu
   if (member === undefined) throw new RangeError('Cannot accept departure: nobody knows this node')
   checkDeparture(departure, member.hello, trust)
   departures.set(departure.node, departure)
+}
+
+/** An older one than is known is no refusal: who passes it on has not heard of the newer yet. */
+function takeHold({ members, holds, trust }: Draft, signed: SignedText): void {
+  const hold = parseHold(signed.text)
+  if (!members.has(hold.node)) throw new RangeError('Cannot accept hold: nobody knows this node')
+  const known = holds.get(hold.node)
+  if (!outdoes({ hold, signed }, known)) return
+  holds.set(hold.node, checkHold(signed, trust))
 }
 
 function takeMember(draft: Draft, record: MemberRecord): void {

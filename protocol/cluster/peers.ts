@@ -10,9 +10,11 @@ export type PeersOf = Pick<NodeRecord, 'nodeId' | 'wireguard'> & {
 
 /**
  * WireGuard's peers of a node: its operators', whom the owner named when it was enrolled, and all other members. A
- * member whose address is an operator's or outside the network gets none.
+ * member whose address is an operator's or outside the network gets none. A node that is no member any more has its
+ * operators alone: nobody else answers it.
  */
 export function peersOf({ nodeId, wireguard, membership, endpoints }: PeersOf): readonly Peer[] {
+  if (membership.departures.has(nodeId)) return wireguard.peers
   const taken = new Set([wireguard.address, ...wireguard.peers.map(peer => peer.address)])
   const last = new Map(endpoints.map(one => [one.node, one.endpoint]))
   const members = present(membership).filter(

@@ -9,6 +9,18 @@ const status: Status = {
   ...sampleStatus,
   audit: 'on',
   deniedLost: 7,
+  shares: {
+    mode: 'shares',
+    epoch: `3-${'ab'.repeat(16)}`,
+    threshold: 3,
+    guardians: [
+      { nodeId: 'nabcdefghijklmnop', reachable: true },
+      { nodeId: 'nabcdefghijklmnoq', reachable: true },
+      { nodeId: 'nabcdefghijklmnor', reachable: false },
+    ],
+    trouble: ['one'],
+    members: 4,
+  },
   services: {
     rqlite: {
       ...rqlite,
@@ -44,6 +56,12 @@ const values = [
   'orama_service_seccomp_enforced{service="rqlite"} 0',
   'orama_service_denied_calls_total{service="rqlite",syscall="mount"} 1000',
   'orama_service_denied_calls_total{service="rqlite",syscall="ptrace"} 1',
+  'orama_cluster_members 4',
+  'orama_secret_shared 1',
+  'orama_guardians{reachable="true"} 2',
+  'orama_guardians{reachable="false"} 1',
+  'orama_guardians_needed 3',
+  'orama_shares_trouble 1',
   'orama_audit_up 1',
   'orama_audit_lost_total 7',
 ]
@@ -53,6 +71,10 @@ for (const value of values)
 t.test('metrics do not say what is not known', async t => {
   for (const name of ['memory_bytes', 'cpu_seconds_total', 'probe_good', 'seccomp_enforced'])
     t.notMatch(metricsText(status), `orama_service_${name}{service="other"}`)
+  t.notMatch(metricsText(sampleStatus), /orama_(cluster|secret|guardians|shares)/)
+  const alone = metricsText({ ...sampleStatus, shares: { mode: 'escrow', members: 1 } })
+  t.notMatch(alone, /^orama_guardians/m)
+  t.match(alone, /^orama_secret_shared 0$/m)
   const blind = metricsText({ ...status, audit: 'unavailable' })
   t.notMatch(blind, /^orama_audit_lost_total /m)
   t.match(blind, /^orama_audit_up 0$/m)

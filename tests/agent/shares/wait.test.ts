@@ -36,6 +36,7 @@ function waitingFor(
   more: Partial<Waiting> = {},
 ) {
   const said: string[] = []
+  const briefs: string[] = []
   const opened: string[] = []
   let pauses = 0
   const waiting: Waiting = {
@@ -55,7 +56,10 @@ function waitingFor(
       opened.push(String(way.keyslot))
       return Promise.resolve()
     },
-    report: line => said.push(line),
+    report: (line, brief) => {
+      said.push(line)
+      if (brief !== undefined) briefs.push(brief)
+    },
     signal: new AbortController().signal,
     pause: () => {
       pauses += 1
@@ -64,7 +68,7 @@ function waitingFor(
     },
     ...more,
   }
-  return { waiting, said, opened, pauses: () => pauses }
+  return { waiting, said, briefs, opened, pauses: () => pauses }
 }
 
 t.test('the third guardian that comes back opens it, in the next round', async t => {
@@ -74,6 +78,16 @@ t.test('the third guardian that comes back opens it, in the next round', async t
   t.same(opened, ['1'])
   t.equal(pauses(), 2)
   t.match(said[0], /need 3 of 5, 2 missing: .*no answer \(no route\)/)
+})
+
+t.test('in brief: how many are there, then who has to come back, then who answered', async t => {
+  const { waiting, briefs } = waitingFor({ current: older.way }, guardians.slice(0, 3))
+  await openByPeers(waiting)
+  const [one, two, three, ...rest] = guardians
+  t.equal(
+    briefs[0],
+    `shares of its guardians, 2 of 3 are there; no answer: ${one}, ${two}, ${three}; good: ${rest.join(', ')}`,
+  )
 })
 
 t.test('the newer way is tried first, the older where its guardians do not have it', async t => {

@@ -1,0 +1,23 @@
+import type { Departure } from '../../protocol/cluster/departure.ts'
+import type { Hold } from '../../protocol/cluster/hold.ts'
+import type { Membership } from '../../protocol/cluster/membership.ts'
+
+/** What an operator, or a node that leaves, has made happen between two views of a cluster: a line each, for the log. */
+export function eventsBetween(before: Membership, after: Membership): readonly string[] {
+  const departed = [...after.departures.values()].filter(one => !before.departures.has(one.node))
+  const ordered = [...after.holds.values()].map(one => one.hold)
+  const held = ordered.filter(({ node, number }) => before.holds.get(node)?.hold.number !== number)
+  return [...departed.map(describeDeparture), ...held.map(describeHold)]
+}
+
+function describeDeparture({ kind, node }: Departure): string {
+  return kind === 'left' ? `${node} has left` : `${node} was evicted by an operator`
+}
+
+function describeHold({ node, action, number, issued }: Hold): string {
+  const what =
+    action === 'hold'
+      ? 'is held: guardians keep its shares back'
+      : 'is held no more: guardians give its shares'
+  return `${node} ${what} (signed at ${issued}, number ${number})`
+}

@@ -1,0 +1,90 @@
+import { checkDeparture, evicted, parseEviction } from '../../protocol/cluster/departure.ts'
+import { parseHold } from '../../protocol/cluster/hold.ts'
+import { noMembers } from '../../protocol/cluster/membership.ts'
+import type { News } from '../../protocol/cluster/news.ts'
+import type { SignedText } from '../../protocol/fields.ts'
+import { HttpError } from '../../http/error.ts'
+import { leftShort } from '../shares/removal.ts'
+import { describe } from '../system/log.ts'
+import type { Node } from './serve.ts'
+
+// What operators order is signed for the cluster, not for one node: any node takes it, open or not, and passes it on.
+
+/** What these acts need of the node. */
+export type ClusterSide = Pick<Node, 'record' | 'view' | 'spread'>
+
+/**
+ * Takes a hold or release of some node. Throws HttpError: 400 for a text that says something else, 403 where no
+ * operator of this cluster signed it, 409 where a newer one is known.
+ */
+export async function holdNode(
+  node: ClusterSide,
+  action: 'hold' | 'release',
+  order: SignedText,
+): Promise<object> {
+  const hold = readText(() => parseHold(order.text))
+  if (hold.action !== action)
+    throw new HttpError(400, `the text says '${hold.action}'`, 'send it as what it is')
+  await hearOne(node, { membership: { ...noMembers, holds: [order] }, endpoints: [] })
+  if (node.view.membership().holds.get(hold.node)?.signed.text !== order.text)
+    throw new HttpError(409, 'a newer hold or release of that node is known', 'sign a new one')
+  return { status: action === 'hold' ? 'held' : 'released', node: hold.node }
+}
+
+/**
+ * Takes an eviction. Throws HttpError: 403 where no operator of this cluster signed it, 404 for no member, 409 where
+ * some node would have too few holders of its shares, by name, unless the eviction is forced.
+ */
+export async function evictNode(node: ClusterSide, order: SignedText): Promise<object> {
+  const { node: nodeId, force } = readText(() => parseEviction(order.text))
+  const membership = node.view.membership()
+  const departure = evicted(nodeId, order)
+  const member = membership.members.get(nodeId)
+  if (member === undefined) throw new HttpError(404, 'nobody knows that node', 'status says who is a member')
+  if (membership.departures.has(nodeId)) return { status: 'evicted', node: nodeId }
+  // Before it is said who depends on whom.
+  checkSigned(() => {
+    checkDeparture(departure, member.hello, membership.trust)
+  })
+  if (force === 'no') refuseShort(node, nodeId)
+  await hearOne(node, { membership: { ...noMembers, departures: [departure] }, endpoints: [] })
+  return { status: 'evicted', node: nodeId }
+}
+
+/** Throws HttpError 409 where a node that goes is needed as a holder of shares. */
+export function refuseShort({ record, view }: ClusterSide, nodeId: string): void {
+  const short = leftShort({ node: nodeId, membership: view.membership(), record, now: new Date() })
+  if (short.length === 0) return
+  throw new HttpError(
+    409,
+    `too few would hold the shares of ${short.join(', ')}`,
+    'wait until they have shared anew, half an hour after the last change; or sign it with force',
+  )
+}
+
+function checkSigned(check: () => void): void {
+  try {
+    check()
+  } catch (cause) {
+    throw new HttpError(403, describe(cause), 'only an operator of this cluster can order that')
+  }
+}
+
+/** Throws HttpError 400 with what is wrong with a text that cannot be read. */
+export function readText<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    throw new HttpError(400, describe(cause), 'send the text that was signed, and its signature')
+  }
+}
+
+/** Takes news of one thing. Throws HttpError 403 with the reason where it does not prove itself. */
+export async function hearOne({ spread }: ClusterSide, news: News): Promise<void> {
+  if (spread === undefined)
+    throw new HttpError(409, 'the node is not in touch with its cluster yet', 'ask again in a moment')
+  const { refusals } = await spread.hear(news, 'an operator')
+  const [refusal] = refusals
+  if (refusal !== undefined)
+    throw new HttpError(403, refusal.why, 'only an operator of this cluster can order that')
+}

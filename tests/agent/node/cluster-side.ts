@@ -1,0 +1,52 @@
+import { spreadNews } from '../../../agent/cluster/spread.ts'
+import { clusterView } from '../../../agent/cluster/view.ts'
+import type { Node } from '../../../agent/node/serve.ts'
+import { newMachine } from '../../../agent/node/machine.ts'
+import type { NodeRecord } from '../../../protocol/record.ts'
+import {
+  authority,
+  cluster,
+  genesisRecord,
+  joinRecord,
+  newNode,
+  type TestNode,
+} from '../../protocol/cluster/sample.ts'
+import { sampleRecord } from '../unlock/node-samples.ts'
+
+/** The first of so many members, as its commands see it; the others cannot be reached. */
+export function memberNode(count: number, more: Partial<NodeRecord> = {}) {
+  const nodes = Array.from({ length: count }, newNode)
+  const members = nodes.map((node, at) =>
+    at === 0 ? genesisRecord({ node }) : joinRecord({ node, address: `10.0.0.${at + 1}` }),
+  )
+  const [own] = nodes as [TestNode]
+  const record: NodeRecord = {
+    ...sampleRecord('00000000-0000-4000-8000-000000000000'),
+    ...{ nodeId: own.nodeId, hello: own.hello, cluster, authority: authority.address },
+    membership: { members, departures: [] },
+    ...more,
+  }
+  const view = clusterView(record)
+  const log: string[] = []
+  const did: string[] = []
+  const spread = spreadNews({
+    view,
+    own: own.nodeId,
+    ask: () => Promise.reject(new Error('no route')),
+    onChange: () => Promise.resolve(void did.push('news')),
+    log: line => log.push(line),
+    random: () => 0,
+  })
+  const node: Node = {
+    machine: { ...newMachine(), dataOpen: true },
+    record,
+    view,
+    spread,
+    keepRecord: next => {
+      did.push(`store ${next.lastOrder}`)
+      return Promise.resolve(next)
+    },
+    stop: how => void did.push(how),
+  }
+  return { node, nodes, log, did }
+}
