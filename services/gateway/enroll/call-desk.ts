@@ -14,7 +14,7 @@ import type { WaitingNodes } from './waiting.ts'
 export type CallDesk = WaitingNodes & {
   /** Takes over a connection that wants to speak WebSocket, or refuses it. */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
-  /** Ends all calls. */
+  /** Cuts all calls: a server does not end while there are any. */
   readonly close: () => void
 }
 
@@ -100,7 +100,7 @@ export function callDesk({ now, nowMs = () => performance.now(), ...given }: Cal
     complete: ({ completion, hello }, signal) =>
       [...calls].find(call => call.hash() === hello)?.complete(completion, signal),
     close: () => {
-      for (const call of calls) call.end(1001, 'the gateway stops')
+      for (const call of calls) call.cut()
     },
   }
 }

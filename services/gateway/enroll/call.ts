@@ -17,6 +17,8 @@ export type Call = {
   readonly complete: (completion: Completion, signal: AbortSignal) => Promise<NodeAnswer>
   /** Says why, by a status code of WebSocket, and hangs up. */
   readonly end: (code: number, why: string) => void
+  /** Hangs up at once. */
+  readonly cut: () => void
 }
 
 export type CallEvents = {
@@ -43,6 +45,9 @@ export function hearCall(socket: WebSocket, events: CallEvents): Call {
     hash: () => hash,
     isBusy: () => pending !== undefined,
     end,
+    cut: () => {
+      socket.terminate()
+    },
     complete: async (completion, signal) => {
       if (pending !== undefined)
         throw new HttpError(409, 'the node is being enrolled', 'wait for the end of that')
