@@ -1,9 +1,9 @@
-import { createHash, createPrivateKey, createPublicKey, hkdfSync, type KeyObject } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { p256 } from '@noble/curves/nist.js'
 import * as z from 'zod'
-import { serviceKey } from '../../protocol/cluster-secret.ts'
 import { clusterId, ipv4, time } from '../../protocol/fields.ts'
 import { lend, moveSecret } from '../../protocol/secret.ts'
+import { purposeKey } from './keys.ts'
 import { certificateDer } from './x509.ts'
 
 /** What a TLS server needs. */
@@ -16,7 +16,7 @@ export type Certificate = {
   readonly fingerprint: string
 }
 
-/** What a certificate of the cluster's gateways says. The same facts and secret make the same bytes, on every node. */
+/** What a certificate of the cluster's gateways says. The same facts and key make the same bytes, on every node. */
 export const certificateFactsSchema = z.strictObject({
   cluster: clusterId,
   /** When the cluster was made. */
@@ -28,18 +28,18 @@ export type CertificateFacts = z.infer<typeof certificateFactsSchema>
 
 /**
  * Derives key and self-signed certificate of a cluster's gateways. P-256, since browsers refuse Ed25519
- * (docs/decisions/0018). The cluster secret (32 bytes) stays the caller's. Throws ZodError for facts that do not fit,
- * RangeError for a secret of another length, or without a name and address.
+ * (docs/decisions/0018). The gateway key (32 bytes) stays the caller's. Throws ZodError for facts that do not fit,
+ * RangeError for a key of another length, or without a name and address.
  */
 export async function deriveCertificate(
-  clusterSecret: Uint8Array,
+  gatewayKey: Uint8Array,
   facts: CertificateFacts,
 ): Promise<Certificate> {
   const checked = inOrder(certificateFactsSchema.parse(facts))
   const { cluster, from, names, addresses } = checked
   if (names.length + addresses.length === 0)
     throw new RangeError('Cannot make certificate: it would be for no name and no address')
-  return lend(scalarOf(clusterSecret), scalar => {
+  return lend(scalarOf(gatewayKey), scalar => {
     const key = keyObject(scalar)
     const publicKey = createPublicKey(key).export({ format: 'der', type: 'spki' })
     const der = certificateDer({
@@ -75,10 +75,8 @@ function inOrder({ names, addresses, ...rest }: CertificateFacts): CertificateFa
 }
 
 /** The P-256 private key, 32 bytes. Taken modulo the order from 48 bytes, which leaves no bias (FIPS 186-5, A.2.1). */
-function scalarOf(clusterSecret: Uint8Array): Buffer {
-  const key = serviceKey(clusterSecret, 'gateway-tls')
-  const wide = moveSecret(new Uint8Array(hkdfSync('sha256', key, '', 'orama-gateway-tls-p256-v1', 48)))
-  key.fill(0)
+function scalarOf(gatewayKey: Uint8Array): Buffer {
+  const wide = purposeKey(gatewayKey, 'tls-p256', 48)
   const { secretKey } = p256.keygen(wide)
   wide.fill(0)
   return moveSecret(secretKey)

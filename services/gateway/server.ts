@@ -1,10 +1,12 @@
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { HttpError } from '../../http/error.ts'
 import { type Listener, type Route, type Routes, serveHttp } from '../../http/server.ts'
 import { admissions, type GatewayRoute, type GatewayRoutes, type Network } from './access.ts'
 import type { Certificate } from './certificate.ts'
 import { gatewayMetrics, type Metrics, type Refusal } from './metrics.ts'
 import { type Rate, type RateLimiter, rateLimiter } from './rate-limit.ts'
+import { refuseUpgrade } from './refuse-upgrade.ts'
 import { faultLine, requestLog } from './request-log.ts'
 import type { SignIn } from './sign-in.ts'
 import { type Standing, stateRoutes } from './state-routes.ts'
@@ -19,6 +21,8 @@ export type Gateway = {
   readonly standing: Standing
   /** All but those of `state-routes.ts`. */
   readonly routes: GatewayRoutes
+  /** Takes connections that want to speak WebSocket; without it they are requests like others. */
+  readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
   /** One line of JSON at a time, without newline. */
   readonly write: (line: string) => void
   readonly limits?: Listener['limits']
@@ -49,12 +53,13 @@ const limits = {
 }
 
 /** Serves a gateway over HTTPS, with limits on everything. */
-export function serveGateway(gateway: Gateway): Promise<Server> {
+export async function serveGateway(gateway: Gateway): Promise<Server> {
   const { nowMs = () => performance.now(), write } = gateway
   const metrics = gatewayMetrics()
   const rates = { ...ratesOfAddress, ...gateway.rates }
   const any = rateLimiter(rates.any, nowMs)
-  return serveHttp({
+  const slow = rateLimiter(rates.slow, nowMs)
+  const server = await serveHttp({
     address: gateway.address,
     port: gateway.port,
     tls: gateway.certificate,
@@ -69,8 +74,27 @@ export function serveGateway(gateway: Gateway): Promise<Server> {
     report: error => {
       write(faultLine(error))
     },
-    routes: admitted(gateway, metrics, rateLimiter(rates.slow, nowMs)),
+    routes: admitted(gateway, metrics, slow),
   })
+  if (gateway.upgrade !== undefined) server.on('upgrade', upgrades(gateway.upgrade, metrics, [any, slow]))
+  return server
+}
+
+type Upgrade = NonNullable<Gateway['upgrade']>
+
+/** No guard of the HTTP server sees them, and they are as slow as a login. */
+function upgrades(upgrade: Upgrade, metrics: Metrics, paces: readonly RateLimiter[]): Upgrade {
+  return (request, socket, head) => {
+    try {
+      counted(metrics, () => {
+        for (const pace of paces) keepPace(pace, request.socket.remoteAddress ?? '')
+      })
+    } catch (cause) {
+      refuseUpgrade(socket, cause)
+      return
+    }
+    upgrade(request, socket, head)
+  }
 }
 
 /** The routes as the HTTP server wants them: each with what its access and pace ask of a request. */

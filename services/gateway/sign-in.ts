@@ -1,10 +1,10 @@
 import { createHash, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
-import { serviceKey } from '../../protocol/cluster-secret.ts'
 import { mayVouch, type Trust } from '../../protocol/cluster/trust.ts'
 import { formatTime, type SignedText, toBase64url } from '../../protocol/fields.ts'
 import { type Challenge, checkLogin, loginMinutesMax, parseLogin, type Tokens } from '../../protocol/login.ts'
 import type { Address } from '../../protocol/wallet.ts'
 import { HttpError } from '../../http/error.ts'
+import { type Purpose, purposeKey } from './keys.ts'
 import { signToken, tokenSeconds, verifyToken } from './jwt.ts'
 import { issueChallenge, wasIssued } from './nonce.ts'
 
@@ -78,17 +78,17 @@ export function signInDesk(of: SignInWith): SignIn {
 
 export type SignInKeys = { readonly token: KeyObject; readonly nonce: KeyObject }
 
-/** The keys that all gateways of a cluster have alike. The cluster secret (32 bytes) stays the caller's. */
-export function signInKeys(clusterSecret: Uint8Array): SignInKeys {
-  const keyFor = (purpose: string): KeyObject => {
-    const bytes = serviceKey(clusterSecret, purpose)
+/** The keys that all gateways of a cluster have alike. The gateway key (32 bytes) stays the caller's. */
+export function signInKeys(gatewayKey: Uint8Array): SignInKeys {
+  const keyFor = (purpose: Purpose): KeyObject => {
+    const bytes = purposeKey(gatewayKey, purpose)
     try {
       return createSecretKey(bytes)
     } finally {
       bytes.fill(0)
     }
   }
-  return { token: keyFor('gateway-token'), nonce: keyFor('gateway-nonce') }
+  return { token: keyFor('token'), nonce: keyFor('nonce') }
 }
 
 /** After a working day the wallet is asked again. */

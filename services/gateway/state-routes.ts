@@ -13,6 +13,17 @@ export type Standing = {
 /** How the gateway is: to anyone in a word, its metrics to the network alone. */
 export function stateRoutes(standing: Standing, metrics: Pick<Metrics, 'text'>): GatewayRoutes {
   return {
+    ...healthRoutes(standing),
+    'GET /metrics': {
+      access: 'network',
+      handle: () => ({ type: 'text/plain; version=0.0.4; charset=utf-8', body: metrics.text() }),
+    },
+  }
+}
+
+/** Whether it can be used, and whether it is alive. */
+export function healthRoutes(standing: Standing): GatewayRoutes {
+  return {
     'GET /health': {
       access: 'anyone',
       handle: async () => {
@@ -27,10 +38,6 @@ export function stateRoutes(standing: Standing, metrics: Pick<Metrics, 'text'>):
         const { version, cluster, uptimeS } = standing
         return { body: { version, cluster, uptimeS: Math.floor(uptimeS()) } }
       },
-    },
-    'GET /metrics': {
-      access: 'network',
-      handle: () => ({ type: 'text/plain; version=0.0.4; charset=utf-8', body: metrics.text() }),
     },
   }
 }

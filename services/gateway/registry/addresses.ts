@@ -42,6 +42,8 @@ export type Addresses = {
   readonly allocate: (allocation: Allocation, now: Date) => Promise<string | undefined>
   /** The node was heard: the address is its own until it is freed. Also late, as long as nobody else has it. */
   readonly confirm: (hello: string) => Promise<'confirmed' | 'unknown'>
+  /** Takes back what was given and not confirmed: its node never heard of it, so that it need not rest. */
+  readonly cancel: (hello: string) => Promise<void>
   /** It rests from now on. */
   readonly free: (hello: string, now: Date) => Promise<'resting' | 'unknown'>
   readonly list: (now: Date) => Promise<readonly AddressEntry[]>
@@ -53,6 +55,12 @@ export function addressesOf(database: Database, pool = defaultPool): Addresses {
   return {
     allocate: (allocation, now) => allocate({ database, range }, allocation, now),
     confirm: async hello => ((await decide(database, confirming(hello))) === 1 ? 'confirmed' : 'unknown'),
+    cancel: async hello => {
+      await decide(database, [
+        'DELETE FROM addresses WHERE hello = :hello AND free_from IS NOT NULL',
+        { hello: sha256Hex.parse(hello) },
+      ])
+    },
     free: async (hello, now) => {
       await decide(database, freeing(hello, now))
       return (await find(database, hello)) === undefined ? 'unknown' : 'resting'

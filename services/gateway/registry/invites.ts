@@ -2,24 +2,13 @@ import * as z from 'zod'
 import { canonicalText } from '../../../protocol/canonical.ts'
 import { formatTime, sha256Hex, type SignedText, signedTextSchema, time } from '../../../protocol/fields.ts'
 import { checkVoucher } from '../../../protocol/cluster/voucher.ts'
+import type { InviteEntry } from '../../../protocol/cluster/joining.ts'
 import type { Trust } from '../../../protocol/cluster/trust.ts'
-import { type Address, addressSchema, recoverSigner } from '../../../protocol/wallet.ts'
+import { addressSchema, recoverSigner } from '../../../protocol/wallet.ts'
 import { type Database, decide, jsonColumn, readRows } from './database.ts'
 import { deadline } from './times.ts'
 
-export type InviteState = 'open' | 'reserved' | 'spent' | 'expired' | 'revoked'
-
-/** What operators see. */
-export type InviteEntry = {
-  readonly tokenHash: string
-  /** Who signed the voucher. */
-  readonly operator: Address
-  readonly issued: string
-  readonly expires: string
-  readonly state: InviteState
-  /** Of the enrollment that has reserved or spent it. */
-  readonly hello?: string
-}
+export type InviteState = InviteEntry['state']
 
 export type Reservation = {
   readonly tokenHash: string
@@ -53,6 +42,8 @@ export type Invites = {
   readonly revoke: (tokenHash: string, now: Date) => Promise<'revoked' | 'spent' | 'unknown'>
   /** The voucher, which becomes a part of the member record. */
   readonly voucher: (tokenHash: string) => Promise<SignedText | undefined>
+  /** One, as operators see it. */
+  readonly entry: (tokenHash: string, now: Date) => Promise<InviteEntry | undefined>
   /** Those issued last, at most 256. */
   readonly list: (now: Date) => Promise<readonly InviteEntry[]>
 }
@@ -66,6 +57,10 @@ export function invitesOf(database: Database): Invites {
     release: (of, now) => release(database, of, now),
     revoke: (tokenHash, now) => revoke(database, tokenHash, now),
     voucher: async tokenHash => (await find(database, tokenHash))?.voucher,
+    entry: async (tokenHash, now) => {
+      const row = await find(database, tokenHash)
+      return row === undefined ? undefined : entryOf(row, now)
+    },
     list: now => list(database, now),
   }
 }
@@ -156,12 +151,14 @@ async function revoke(
 async function list(database: Database, now: Date): Promise<readonly InviteEntry[]> {
   const sql = 'SELECT * FROM invites ORDER BY issued DESC, token_hash LIMIT 256'
   const rows = await readRows(database, [sql, {}], rowSchema)
-  return rows.map(row => {
-    const { token_hash: tokenHash, operator, issued, expires, hello } = row
-    const state = stateOf(row, now)
-    const holder = hello === null || (state !== 'reserved' && state !== 'spent') ? {} : { hello }
-    return { tokenHash, operator, issued, expires, state, ...holder }
-  })
+  return rows.map(row => entryOf(row, now))
+}
+
+function entryOf(row: Row, now: Date): InviteEntry {
+  const { token_hash: tokenHash, operator, issued, expires, hello } = row
+  const state = stateOf(row, now)
+  const holder = hello === null || (state !== 'reserved' && state !== 'spent') ? {} : { hello }
+  return { tokenHash, operator, issued, expires, state, ...holder }
 }
 
 const rowSchema = z.object({

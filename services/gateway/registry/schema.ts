@@ -54,6 +54,7 @@ export const migrations: readonly (readonly string[])[] = [
       entry TEXT NOT NULL
     ) STRICT`,
     `CREATE TABLE node_tokens (node TEXT PRIMARY KEY, box TEXT NOT NULL) STRICT`,
+    `CREATE TABLE join_answers (hello TEXT PRIMARY KEY, box TEXT NOT NULL) STRICT`,
   ],
 ]
 

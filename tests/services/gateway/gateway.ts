@@ -10,9 +10,9 @@ import { deriveCertificate } from '../../../services/gateway/certificate.ts'
 import { operatorRoutes } from '../../../services/gateway/operator-routes.ts'
 import { type Gateway, serveGateway } from '../../../services/gateway/server.ts'
 import { cluster } from '../../protocol/cluster/sample.ts'
-import { clusterSecret, deskAt, loginFor, operator } from './samples.ts'
+import { gatewayKey, deskAt, loginFor, operator } from './samples.ts'
 
-export const certificate = await deriveCertificate(clusterSecret, {
+export const certificate = await deriveCertificate(gatewayKey, {
   cluster,
   from: '2026-11-21T08:00:00Z',
   names: ['gateway.test'],
@@ -45,6 +45,12 @@ export async function gatewayWith(t: Test, routes: GatewayRoutes, changes: Parti
   t.teardown(() => closeHttp(server))
   const { port } = server.address() as AddressInfo
   const { token } = await desk.login(loginFor(desk.challenge(operator.address)))
+  const { open, ask } = client(port)
+  return { server, port, desk, token, logged, open, ask, bearer: { authorization: `Bearer ${token}` } }
+}
+
+/** Asks a gateway on loopback that has the certificate above. */
+export function client(port: number) {
   const open = (method: string, path: string, { headers, localAddress }: Ask = {}) =>
     httpsRequest({
       ...to(port),
@@ -60,13 +66,13 @@ export async function gatewayWith(t: Test, routes: GatewayRoutes, changes: Parti
     const [response] = (await answered) as [IncomingMessage]
     return { status: response.statusCode ?? 0, headers: response.headers, body: await text(response) }
   }
-  return { server, port, desk, token, logged, open, ask, bearer: { authorization: `Bearer ${token}` } }
+  return { open, ask }
 }
 
 type Line = Readonly<Record<string, unknown>>
 
 /** What was logged; a line comes when its answer has ended here, which may be after the client has it. */
-function logBook() {
+export function logBook() {
   const lines: Line[] = []
   const written = new EventEmitter()
   return {

@@ -9,7 +9,7 @@ import {
 } from '../../../services/gateway/sign-in.ts'
 import { authority, cluster, newWallet, signedBy, type TestWallet } from '../../protocol/cluster/sample.ts'
 
-export const clusterSecret = Buffer.alloc(32, 1)
+export const gatewayKey = Buffer.alloc(32, 1)
 export const audience = 'https://gateway.example'
 export const operator = newWallet()
 export const trust: Trust = {
@@ -58,7 +58,7 @@ export function deskAt(changes: Partial<SignInWith> = {}) {
   const desk = signInDesk({
     cluster,
     audience,
-    keys: signInKeys(clusterSecret),
+    keys: signInKeys(gatewayKey),
     trust: () => trust,
     store,
     now: () => new Date(clock.nowMs),

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { clusterSecretBytes, serviceKey } from '../../../../protocol/cluster-secret.ts'
 import { nodeTokensOf } from '../../../../services/gateway/registry/node-tokens.ts'
 import { openRegistry } from '../../../../services/gateway/registry/registry.ts'
 import { authority, cluster, genesisRecord, someNodeId } from '../../../protocol/cluster/sample.ts'
@@ -104,11 +103,10 @@ export function tokenRows(backend: Backend): void {
     'gateways of one cluster understand each other, one of another does not',
     async (t, [a, b]) => {
       const of = { cluster, authority: authority.address }
-      const secret = randomBytes(clusterSecretBytes)
-      const tokenKey = () => serviceKey(secret, 'gateway-node-tokens')
-      const one = await openRegistry({ ...of, database: a, tokenKey: tokenKey() }, now)
-      const two = await openRegistry({ ...of, database: b, tokenKey: tokenKey() }, now)
-      const foreign = await openRegistry({ ...of, database: b, tokenKey: randomBytes(32) }, now)
+      const gatewayKey = randomBytes(32)
+      const one = await openRegistry({ ...of, database: a, gatewayKey }, now)
+      const two = await openRegistry({ ...of, database: b, gatewayKey }, now)
+      const foreign = await openRegistry({ ...of, database: b, gatewayKey: randomBytes(32) }, now)
       await one.nodeTokens.put(node, token)
       t.equal(await two.nodeTokens.use(node, asHex), asHex(token))
       await t.rejects(foreign.nodeTokens.use(node, asHex), { name: 'RangeError' })

@@ -1,0 +1,23 @@
+import { formatTime } from '../../protocol/fields.ts'
+import type { Visit } from '../../http/server.ts'
+import type { AuditEntry } from './registry/audit.ts'
+import type { Registry } from './registry/registry.ts'
+
+export type AuditWith = {
+  readonly registry: Pick<Registry, 'audit'>
+  readonly now: () => Date
+  /** Hears of an entry that could not be stored; what it tells of has happened all the same. */
+  readonly report: (error: unknown) => void
+}
+
+/** Notes what somebody asked for, and what came of it. Never rejects. */
+export async function note(
+  { registry, now, report }: AuditWith,
+  { response, who = 'anybody' }: Visit,
+  facts: Pick<AuditEntry, 'what' | 'outcome'> & Partial<Pick<AuditEntry, 'node' | 'who'>>,
+): Promise<void> {
+  const requestId = String(response.getHeader('x-request-id') ?? 'none')
+  await registry.audit.append({ at: formatTime(now()), who, requestId, ...facts }).catch((cause: unknown) => {
+    report(new Error('Cannot store audit entry', { cause }))
+  })
+}

@@ -1,0 +1,96 @@
+import { ownerOf } from '../../protocol/cluster/member.ts'
+import {
+  type Membership,
+  type MembershipRecords,
+  present,
+  recordsOf,
+} from '../../protocol/cluster/membership.ts'
+import type { Trust } from '../../protocol/cluster/trust.ts'
+import type { Agent } from './agent-client.ts'
+import type { ClusterNode } from './choose-node.ts'
+import type { Registry } from './registry/registry.ts'
+
+/** What a gateway knows of its cluster, between two looks at registry and agent. */
+export type ClusterState = {
+  readonly nodes: () => readonly ClusterNode[]
+  readonly trust: () => Trust
+  /** Looks now; what agent and registry lack of each other is handed over. Rejects where one does not answer. */
+  readonly refresh: () => Promise<void>
+}
+
+export type StateSources = {
+  readonly registry: Pick<Registry, 'members' | 'nodeTokens'>
+  /** Undefined for a gateway without a node. */
+  readonly agent: Pick<Agent, 'news' | 'tell'> | undefined
+  readonly now: () => Date
+  /** Hears of records that do not prove themselves, once. */
+  readonly report: (error: Error) => void
+}
+
+/**
+ * The members, as the registry's records prove them. Registry and agent each tell the other what it lacks; neither is
+ * believed anything. Rejects where they do not answer.
+ */
+export async function openClusterState(sources: StateSources): Promise<ClusterState> {
+  const ownerByNode = new Map<string, string>()
+  const heard = new Set<string>()
+  let membership = await meet(sources, heard)
+  let nodes = listed(membership, ownerByNode)
+  return {
+    nodes: () => nodes,
+    trust: () => membership.trust,
+    refresh: async () => {
+      membership = await meet(sources, heard)
+      nodes = listed(membership, ownerByNode)
+    },
+  }
+}
+
+/** Hands over both ways what the other side lacks, and returns what the registry knows then. */
+async function meet({ registry, agent, now, report }: StateSources, heard: Set<string>): Promise<Membership> {
+  if (agent === undefined) return registry.members.membership()
+  const { membership: ofAgent } = await agent.news()
+  const toRegistry = lacking(ofAgent, recordsOf(await registry.members.membership()))
+  if (!isEmpty(toRegistry))
+    for (const { what, why } of await registry.members.add(toRegistry, now()))
+      once(heard, `${what}: ${why}`, report)
+  const known = await registry.members.membership()
+  const toAgent = lacking(recordsOf(known), ofAgent)
+  if (!isEmpty(toAgent)) await agent.tell({ membership: toAgent, endpoints: [] })
+  for (const { node } of toRegistry.departures)
+    if (known.departures.has(node)) await registry.nodeTokens.remove(node)
+  return known
+}
+
+/** What the first has and the second has not. */
+export function lacking(all: MembershipRecords, known: MembershipRecords): MembershipRecords {
+  const members = new Set(known.members.map(one => one.signature))
+  const departed = new Set(known.departures.map(one => one.node))
+  const isNew = all.appointment !== undefined && all.appointment.text !== known.appointment?.text
+  return {
+    ...(isNew ? { appointment: all.appointment } : {}),
+    members: all.members.filter(one => !members.has(one.signature)),
+    departures: all.departures.filter(one => !departed.has(one.node)),
+  }
+}
+
+function isEmpty({ appointment, members, departures }: MembershipRecords): boolean {
+  return appointment === undefined && members.length === 0 && departures.length === 0
+}
+
+const heardMax = 256
+
+function once(heard: Set<string>, line: string, report: (error: Error) => void): void {
+  if (heard.has(line) || heard.size >= heardMax) return
+  heard.add(line)
+  report(new Error(`Cannot store record: ${line}`))
+}
+
+/** Whose wallet signed a grant takes milliseconds to find, and never changes. */
+function listed(membership: Membership, ownerByNode: Map<string, string>): readonly ClusterNode[] {
+  return present(membership).map(({ nodeId, address, record }) => {
+    const owner = ownerByNode.get(nodeId) ?? ownerOf(record)
+    ownerByNode.set(nodeId, owner)
+    return { nodeId, address, owner }
+  })
+}

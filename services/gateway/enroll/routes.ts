@@ -1,0 +1,69 @@
+import * as z from 'zod'
+import { type JoinAnswer, type JoinRequest, joinRequestSchema } from '../../../protocol/cluster/joining.ts'
+import { enrollmentCodeText, fromBase64url } from '../../../protocol/fields.ts'
+import { nodeIdOf } from '../../../protocol/hello.ts'
+import { parseJson } from '../../../http/body.ts'
+import { HttpError } from '../../../http/error.ts'
+import { parseQuery } from '../../../http/query.ts'
+import type { Request } from '../../../http/server.ts'
+import type { GatewayRoutes } from '../access.ts'
+import { type AuditWith, note } from '../audit-trail.ts'
+import { joinDesk, type JoinWith } from './join.ts'
+import type { WaitingNodes } from './waiting.ts'
+
+export type EnrollWith = JoinWith & AuditWith & { readonly waiting: Pick<WaitingNodes, 'helloOf'> }
+
+const bodyBytesMax = 16 * 1024
+/** The node formats its disk meanwhile, and nothing moves on the connection. */
+const patienceMs = 240_000
+const codeQuerySchema = z.strictObject({ code: enrollmentCodeText })
+
+/** How nodes join: docs/gateway-http.md. */
+export function enrollRoutes(of: EnrollWith): GatewayRoutes {
+  const join = joinDesk(of)
+  return {
+    'GET /v1/node/enroll': { access: 'anyone', handle: () => ({ body: of.offer }) },
+    'GET /v1/node/hello': {
+      access: 'anyone',
+      pace: 'slow',
+      handle: ({ url }) => {
+        const hello = of.waiting.helloOf(parseQuery(url, codeQuerySchema).code)
+        if (hello === undefined)
+          throw new HttpError(
+            404,
+            'no node with this code waits here',
+            'see its console; or call its port 9999',
+          )
+        return { body: { hello } }
+      },
+    },
+    'POST /v1/node/enroll': {
+      access: 'anyone',
+      pace: 'slow',
+      bodyBytesMax,
+      handle: async request => ({ body: await noted(of, request, join) }),
+    },
+  }
+}
+
+async function noted(
+  of: AuditWith,
+  { body, visit }: Request,
+  join: (request: JoinRequest) => Promise<JoinAnswer>,
+): Promise<JoinAnswer> {
+  const request = parseJson(body, joinRequestSchema)
+  const node = nodeIdOf(fromBase64url(request.hello.identity))
+  visit.request.socket.setTimeout(patienceMs)
+  try {
+    const answer = await join(request)
+    await note(of, visit, { what: 'enroll', node, who: answer.acknowledgement.owner, outcome: 'joined' })
+    return answer
+  } catch (cause) {
+    if (cause instanceof HttpError && auditedStatuses.includes(cause.status))
+      await note(of, visit, { what: 'enroll', node, outcome: cause.message })
+    throw cause
+  }
+}
+
+/** Of refusals by the node: what strangers try is counted and logged, but must not fill the registry. */
+const auditedStatuses: readonly number[] = [422, 502, 504]

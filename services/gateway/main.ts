@@ -1,0 +1,92 @@
+import { join } from 'node:path'
+import packageJson from '../../package.json' with { type: 'json' }
+import { closeHttp, serveHttp } from '../../http/server.ts'
+import { formatIpv4, parseIpv4 } from '../../agent/network/ipv4.ts'
+import type { ClusterFacts } from '../../protocol/cluster/admission.ts'
+import { type Agent, agentClient } from './agent-client.ts'
+import { deriveCertificate } from './certificate.ts'
+import { foundedAt } from './founded.ts'
+import { gatewayKeyBytes } from './keys.ts'
+import type { Pool } from './registry/addresses.ts'
+import { openRegistry, type Registry } from './registry/registry.ts'
+import { openRqlite } from './registry/rqlite.ts'
+import { faultLine } from './request-log.ts'
+import { readKey, readSecret } from './secret-file.ts'
+import { signInKeys } from './sign-in.ts'
+import { startGateway } from './start.ts'
+import { healthRoutes } from './state-routes.ts'
+
+/**
+ * The gateway of a node. Arguments: the folder of the files that the agent has rendered, and the path of the agent's
+ * Unix socket, which tells all that is no secret.
+ */
+const port = 443
+/** On loopback, over plain HTTP: for the agent, which asks how the service is. */
+const healthPort = 10_108
+const rqlitePort = 10_100
+/** Of the gateways of a cluster, wherever they run: clients pin the certificate, and no name server knows it. */
+const name = 'gateway.orama.internal'
+
+const write = (line: string) => {
+  console.log(line)
+}
+const report = (error: unknown) => {
+  write(faultLine(error))
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(`gateway: ${String(error)}`)
+  process.exit(1)
+})
+
+async function main([configFolder, socketPath, ...more]: readonly string[]): Promise<void> {
+  if (configFolder === undefined || socketPath === undefined || more.length > 0)
+    throw new RangeError(
+      'Cannot start: need the folder of the configuration and the path of a socket, no more',
+    )
+  const agent = agentClient({ socketPath, report })
+  const facts = await agent.cluster()
+  const key = await readKey(join(configFolder, 'gateway.key'), gatewayKeyBytes)
+  const registry = await openShared(configFolder, facts, key)
+  const gateway = await startGateway({
+    ...{ address: '0.0.0.0', port, version: packageJson.version, origin: `https://${name}` },
+    certificate: await certificateOf(agent, facts, key),
+    signInKeys: signInKeys(key),
+    offer: { cluster: facts.cluster, authority: facts.authority, gatewayKey: facts.gatewayKey },
+    network: facts,
+    ...{ registry, agent, write },
+  })
+  key.fill(0)
+  const routes = healthRoutes(gateway.standing)
+  const health = await serveHttp({ address: '127.0.0.1', port: healthPort, routes, report })
+  process.once('SIGTERM', () => {
+    void Promise.all([closeHttp(health), gateway.close()])
+      .then(() => registry.close())
+      .then(() => process.exit(0))
+  })
+}
+
+async function openShared(configFolder: string, facts: ClusterFacts, gatewayKey: Buffer): Promise<Registry> {
+  const password = await readSecret(join(configFolder, 'rqlite.password'))
+  const database = openRqlite({ nodes: [{ host: facts.address, port: rqlitePort }], password })
+  password.fill(0)
+  const { cluster, authority } = facts
+  return openRegistry({ database, cluster, authority, gatewayKey, pool: poolOf(facts) }, new Date())
+}
+
+/** The whole network but its last host: there a genesis puts the peer of its operator. */
+function poolOf({ address, prefix }: ClusterFacts): Pool {
+  const size = 2 ** (32 - prefix)
+  const own = parseIpv4(address) ?? NaN
+  const base = own - (own % size)
+  return { network: formatIpv4(base), prefix, reserved: [formatIpv4(base + size - 2)] }
+}
+
+/** All nodes know the same genesis, and so make the same certificate. */
+async function certificateOf(agent: Agent, { cluster }: ClusterFacts, key: Buffer) {
+  const { membership } = await agent.news()
+  const from = foundedAt(membership)
+  const certificate = await deriveCertificate(key, { cluster, from, names: [name], addresses: [] })
+  write(JSON.stringify({ time: new Date().toISOString(), certificate: certificate.fingerprint }))
+  return certificate
+}

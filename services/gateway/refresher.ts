@@ -1,0 +1,42 @@
+export type Refresher = {
+  /** Looks now; never rejects. */
+  readonly refresh: () => Promise<void>
+  /** Why the last look failed, in a word for anyone; undefined where it did not. */
+  readonly trouble: () => string | undefined
+  readonly stop: () => void
+}
+
+const everyMsFallback = 5000
+
+/** Looks again and again, so many milliseconds after the end of the last look. */
+export function refresher(
+  look: () => Promise<void>,
+  { everyMs = everyMsFallback, report }: { everyMs?: number; readonly report: (error: unknown) => void },
+): Refresher {
+  let trouble: string | undefined
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+  const refresh = async () => {
+    try {
+      await look()
+      trouble = undefined
+    } catch (cause) {
+      // Once a trouble: it lasts for as long as the registry is away.
+      if (trouble === undefined) report(cause)
+      trouble = 'the registry or the agent does not answer'
+    }
+  }
+  const again = () => {
+    if (stopped) return
+    timer = setTimeout(() => void refresh().then(again), everyMs)
+  }
+  again()
+  return {
+    refresh,
+    trouble: () => trouble,
+    stop: () => {
+      stopped = true
+      clearTimeout(timer)
+    },
+  }
+}
