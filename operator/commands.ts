@@ -1,7 +1,9 @@
 import type { CommandTable } from './command.ts'
 import { nodeEnroll } from './enroll.ts'
+import { envAdd, envList, envRemove } from './env.ts'
 import { imagePrepare } from './image.ts'
 import { nodeCommand, nodeStatus } from './inspect.ts'
+import { nodeInvite, nodeInvites, nodeRevokeInvite } from './invite.ts'
 import { nodeLogs } from './logs.ts'
 import { nodePassword } from './password.ts'
 import { nodeUnlock } from './unlock.ts'
@@ -12,7 +14,11 @@ import { nodeWgConfig } from './wg-config.ts'
 export const commands: CommandTable = {
   wallet: { new: walletNew, address: walletAddress },
   image: { prepare: imagePrepare },
+  env: { add: envAdd, list: envList, remove: envRemove },
   node: {
+    invite: nodeInvite,
+    invites: nodeInvites,
+    'revoke-invite': nodeRevokeInvite,
     enroll: nodeEnroll,
     unlock: nodeUnlock,
     status: nodeStatus,
