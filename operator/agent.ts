@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { errorSchema } from '../protocol/requests.ts'
 import { Failure, printable } from './failure.ts'
 import type { HttpAnswer, HttpRequest } from './http.ts'
+import { wireguardAddress } from './node-file.ts'
 import type { NodeFile } from './node-file.ts'
 import { waiting } from './waiting.ts'
 import type { World } from './world.ts'
@@ -45,9 +46,13 @@ export function waitingForNode<T>(
   return waiting(world, what, () => send(request))
 }
 
-/** The URL of an agent's route, on its WireGuard address. */
+/** The URL of an agent's route, on its WireGuard address. Throws Failure 'usage' for a node that has none yet. */
 export function agentUrl(node: NodeFile, path: string): string {
-  return `http://${node.wireguard.nodeAddress}:${agentPort}/v1/agent/${path}`
+  const address = wireguardAddress(node)
+  if (address !== undefined) return `http://${address}:${agentPort}/v1/agent/${path}`
+  throw new Failure('usage', `Node ${node.nodeId} has no address yet`, {
+    hint: 'Run the command again that began its enrollment',
+  })
 }
 
 /** The header that proves that the operator knows the agent's token. */

@@ -72,7 +72,7 @@ async function invite(world: World, input: Input): Promise<Output> {
   const token = secretBuffer(32)
   return lend(randomFillSync(token), () =>
     withWallet(world, walletInput(input, environment), async wallet => {
-      const hash = hashOf(token)
+      const hash = hashOfToken(token)
       const expires = formatTime(new Date(world.now().getTime() + life * 3_600_000))
       const issued = formatTime(new Date(world.now().getTime() - backMs))
       const text = composeVoucher({ cluster: environment.cluster, tokenHash: hash, issued, expires })
@@ -90,7 +90,8 @@ async function invite(world: World, input: Input): Promise<Output> {
 // The grant of the invited has to be issued while the voucher is good, by a clock that may be a little behind.
 const backMs = 5 * 60_000
 
-function hashOf(token: Uint8Array): string {
+/** How voucher, grant and registry name a token of 32 bytes. */
+export function hashOfToken(token: Uint8Array): string {
   const { privateKey, publicKey } = inviteKey(token)
   privateKey.fill(0)
   return tokenHash(publicKey)
