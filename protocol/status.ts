@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { counter, nodeId, time, version } from './fields.ts'
 import { seccompModes } from './requests.ts'
+import { guardiansMax } from './shares/plan.ts'
 
 /** The states of a node, as `STATE <name>` on its console says them. */
 export const nodeStates = [
@@ -56,6 +57,30 @@ export const serviceStatusSchema = z.object({
 })
 export type ServiceStatus = z.infer<typeof serviceStatusSchema>
 
+/** How the secret of the disk is kept. */
+const sharesStatusSchema = z.object({
+  /** Who has it: the owner alone, or the node's guardians together. */
+  mode: z.enum(['escrow', 'shares']),
+  /** `<number>-<id>` of the present epoch. */
+  epoch: z
+    .string()
+    .regex(/^[1-9]\d{0,15}-[0-9a-f]{32}$/, 'not the name of an epoch')
+    .optional(),
+  /** K: so many shares open the disk. */
+  threshold: counter.optional(),
+  /** Whether each answered when it was last asked, and since when; without time: it was not asked since the start. */
+  guardians: z
+    .array(z.object({ nodeId, reachable: z.boolean(), since: time.optional() }))
+    .max(guardiansMax)
+    .readonly()
+    .optional(),
+  /** What a person has to mend. */
+  trouble: z.array(z.string().max(200)).max(16).readonly().optional(),
+  /** Of the cluster, this node among them. */
+  members: counter,
+})
+export type SharesStatus = z.infer<typeof sharesStatusSchema>
+
 /** GET /v1/agent/status. Not strict: a newer node may say more than this reader knows. */
 export const statusSchema = z.object({
   version,
@@ -77,6 +102,8 @@ export const statusSchema = z.object({
   rootProcesses: z.array(z.string().max(64)).max(64),
   /** The number of the owner's last order that the node carried out. */
   lastOrder: counter.optional(),
+  /** Absent from nodes before the first that could share. */
+  shares: sharesStatusSchema.optional(),
   /** Whether denied calls are counted; filters work either way. */
   audit: z.enum(['on', 'unavailable']).optional(),
   /** Records of denied calls that the kernel threw away, of whatever service; absent for none. */
