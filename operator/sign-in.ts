@@ -4,7 +4,7 @@ import { challengeSchema, checkChallenge, composeLogin, tokensSchema } from '../
 import type { Challenge, Tokens } from '../protocol/login.ts'
 import { signText } from '../protocol/wallet.ts'
 import type { Input } from './command.ts'
-import { audienceOf } from './environments.ts'
+import { audienceOf, findEnvironment } from './environments.ts'
 import type { NamedEnvironment } from './environments.ts'
 import { Failure } from './failure.ts'
 import { askGateway } from './gateway.ts'
@@ -106,6 +106,12 @@ async function logIn(visitor: Visitor): Promise<Tokens> {
 export function walletInput(input: Input, { wallet }: NamedEnvironment): Input {
   if (wallet === undefined || input.values['wallet'] !== undefined) return input
   return { ...input, values: { ...input.values, wallet } }
+}
+
+/** The same, where a command has an environment at all. */
+export async function walletInputOf(world: World, input: Input): Promise<Input> {
+  if (input.values['env'] === undefined) return input
+  return walletInput(input, await findEnvironment(world, input))
 }
 
 async function logInBy({ world, environment }: Visitor, wallet: Wallet): Promise<Tokens> {

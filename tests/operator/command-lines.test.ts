@@ -45,7 +45,17 @@ const environment = {
 }
 const environments = JSON.stringify({ v: 1, environments: { home: environment } })
 
-const signing = ['enroll', 'unlock', 'invite', 'invites', 'revoke-invite']
+const signing = [
+  'enroll',
+  'unlock',
+  'invite',
+  'invites',
+  'revoke-invite',
+  'leave',
+  'hold',
+  'release',
+  'evict',
+]
 
 /** Where a person would be asked for the passphrase. */
 function passphraseOf(area: string, name: string, rest: readonly string[]): string[] {

@@ -31,7 +31,7 @@ export type GatewayBehaviour = {
 export type PlayedGateway = Awaited<ReturnType<typeof playGateway>>
 
 /** The gateway's own server and sign-in desk on a port of this machine; what is behind them is played. */
-export async function playGateway(t: Test, behaviour: GatewayBehaviour = {}) {
+export async function playGateway(t: Test, behaviour: GatewayBehaviour = {}, more: GatewayRoutes = {}) {
   const asked: { readonly route: string; readonly body: string; readonly query: string }[] = []
   const vouchers: SignedText[] = []
   const { desk, clock, store } = deskAt({ trust: () => trust, audience: origin })
@@ -90,7 +90,7 @@ export async function playGateway(t: Test, behaviour: GatewayBehaviour = {}) {
       },
     ]),
   )
-  const { port, server } = await gatewayWith(t, routes, { signIn: desk })
+  const { port, server } = await gatewayWith(t, { ...routes, ...more }, { signIn: desk })
   return { port, server, clock, store, asked, vouchers, behaviour, desk }
 }
 
@@ -108,8 +108,8 @@ export const fingerprint = certificate.fingerprint
 export const addLine = ['env', 'add', 'home', '--gateway', origin, '--fingerprint', fingerprint] as const
 
 /** A played gateway that is on file as environment `home`, and the setting in which it answers. */
-export async function withGateway(t: Test, behaviour: GatewayBehaviour = {}) {
-  const gateway = await playGateway(t, behaviour)
+export async function withGateway(t: Test, behaviour: GatewayBehaviour = {}, more: GatewayRoutes = {}) {
+  const gateway = await playGateway(t, behaviour, more)
   const config = await configFolder(t)
   const setting: Setting = { config, ports: { 443: gateway.port } }
   const added = await orama(setting, ...addLine)
