@@ -8,6 +8,7 @@ import { nodeInvite, nodeInvites, nodeRevokeInvite } from './invite.ts'
 import { nodeLeave } from './leave.ts'
 import { nodeLogs } from './logs.ts'
 import { nodeList } from './members.ts'
+import { monitorReport } from './monitor.ts'
 import { nodePassword } from './password.ts'
 import { nodeUnlock } from './unlock.ts'
 import { walletAddress, walletNew } from './wallet.ts'
@@ -35,4 +36,5 @@ export const commands: CommandTable = {
     password: nodePassword,
     'wg-config': nodeWgConfig,
   },
+  monitor: { report: monitorReport },
 }

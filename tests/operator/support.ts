@@ -45,6 +45,8 @@ export async function orama(setting: Setting, ...argv: readonly string[]): Promi
   const world: World = {
     env: { HOME: '/nonexistent' },
     isTerminal: setting.typed !== undefined,
+    isOutTerminal: false,
+    onInterrupt: () => () => undefined,
     out: text => (written.out += text),
     err: text => (written.err += text),
     now: () => setting.now ?? new Date('2026-11-21T08:01:00Z'),
