@@ -6,13 +6,13 @@ import { sameAddress } from '../protocol/wallet.ts'
 import { agentUrl, askNode } from './agent.ts'
 import { acknowledgedNode } from './complete.ts'
 import { Failure } from './failure.ts'
-import type { EnrolledNode, NodeFile } from './node-file.ts'
+import type { Enrolled, GenesisFile } from './node-file.ts'
 import { signOrder } from './order.ts'
 import type { Wallet } from './wallet.ts'
 import type { World } from './world.ts'
 
 export type AcknowledgementQuestion = {
-  readonly node: NodeFile
+  readonly node: GenesisFile
   readonly folder: string
   readonly wallet: Wallet
 }
@@ -21,7 +21,7 @@ export type AcknowledgementQuestion = {
 export async function fetchAcknowledgement(
   world: World,
   question: AcknowledgementQuestion,
-): Promise<EnrolledNode> {
+): Promise<Enrolled<GenesisFile>> {
   const { folder, wallet } = question
   if (!sameAddress(wallet.address, question.node.owner))
     throw new Failure(
@@ -52,7 +52,7 @@ export async function fetchAcknowledgement(
   }
 }
 
-function explain(error: unknown, node: NodeFile): unknown {
+function explain(error: unknown, node: GenesisFile): unknown {
   if (!(error instanceof Failure) || error.exit !== 'unreachable') return error
   const hint = `Bring WireGuard up (orama node wg-config --node-ip ${node.nodeIp}), then run the same command again`
   return new Failure('unreachable', 'Cannot reach the node, neither in enrollment mode nor over WireGuard', {

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { errorSchema } from '../protocol/requests.ts'
 import { Failure, printable } from './failure.ts'
 import type { HttpAnswer, HttpRequest } from './http.ts'
+import { wireguardAddress } from './node-file.ts'
 import type { NodeFile } from './node-file.ts'
 import { waiting } from './waiting.ts'
 import type { World } from './world.ts'
@@ -12,17 +13,21 @@ export const agentPort = 9998
 export type Question<T> = Omit<HttpRequest, 'timeoutMs' | 'bytesMax'> & {
   readonly answer: z.ZodType<T>
   readonly timeoutMs?: number
+  /** Who refuses, where somebody does: the node unless told otherwise. */
+  readonly who?: Asked
 }
+
+export type Asked = 'node' | 'gateway' | 'node or its gateway'
 
 const answerBytesMax = 256 * 1024
 
 /** Asks a node. Throws Failure: 'unreachable', 'refused' with the node's own words, 'failed' for a strange answer. */
 export async function askNode<T>(world: World, question: Question<T>): Promise<T> {
-  const { answer: schema, timeoutMs = 15_000, ...request } = question
+  const { answer: schema, timeoutMs = 15_000, who, ...request } = question
   const answer = await waitingForNode(world, { ...request, timeoutMs, bytesMax: answerBytesMax }, what =>
     world.http(what),
   )
-  if (answer.status !== 200) throw refusal(answer)
+  if (answer.status !== 200 && answer.status !== 201) throw refusal(answer, who)
   try {
     return schema.parse(JSON.parse(answer.body))
   } catch (cause) {
@@ -41,9 +46,13 @@ export function waitingForNode<T>(
   return waiting(world, what, () => send(request))
 }
 
-/** The URL of an agent's route, on its WireGuard address. */
+/** The URL of an agent's route, on its WireGuard address. Throws Failure 'usage' for a node that has none yet. */
 export function agentUrl(node: NodeFile, path: string): string {
-  return `http://${node.wireguard.nodeAddress}:${agentPort}/v1/agent/${path}`
+  const address = wireguardAddress(node)
+  if (address !== undefined) return `http://${address}:${agentPort}/v1/agent/${path}`
+  throw new Failure('usage', `Node ${node.nodeId} has no address yet`, {
+    hint: 'Run the command again that began its enrollment',
+  })
 }
 
 /** The header that proves that the operator knows the agent's token. */
@@ -53,11 +62,12 @@ export function bearer(node: {
   return { authorization: `Bearer ${node.enrolled.agentToken}` }
 }
 
-/** An answer other than 200 as a Failure. */
-export function refusal(answer: HttpAnswer): Failure {
+/** An answer other than a success as a Failure. */
+export function refusal(answer: HttpAnswer, who: Asked = 'node'): Failure {
   const said = errorSchema.safeParse(tryJson(answer.body))
   const why = said.success ? printable(said.data.error) : `status ${answer.status}`
-  return new Failure('refused', `The node refused: ${why}`, {
+  return new Failure('refused', `The ${who} refused: ${why}`, {
+    status: answer.status,
     hint: said.success ? said.data.hint : undefined,
   })
 }

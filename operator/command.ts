@@ -1,4 +1,5 @@
 import { Failure } from './failure.ts'
+import type { Exit } from './failure.ts'
 import type { World } from './world.ts'
 
 /** One option of a command: `value` is the word for its value in the help; without one it is a switch. */
@@ -6,7 +7,12 @@ export type Option = { readonly help: string; readonly value?: string; readonly 
 export type Options = Readonly<Record<string, Option>>
 
 /** What a command prints: for programs with --json, for people without. */
-export type Output = { readonly json: unknown; readonly text: string }
+export type Output = {
+  readonly json: unknown
+  readonly text: string
+  /** The exit code where it is not that of a success although all of it was printed. */
+  readonly exit?: Exit
+}
 
 /** A command line that has been parsed against a command's own options. */
 export type Input = {

@@ -1,8 +1,14 @@
+import { nodeEvict, nodeHold, nodeRelease } from './cluster-order.ts'
 import type { CommandTable } from './command.ts'
 import { nodeEnroll } from './enroll.ts'
+import { envAdd, envList, envRemove } from './env.ts'
 import { imagePrepare } from './image.ts'
 import { nodeCommand, nodeStatus } from './inspect.ts'
+import { nodeInvite, nodeInvites, nodeRevokeInvite } from './invite.ts'
+import { nodeLeave } from './leave.ts'
 import { nodeLogs } from './logs.ts'
+import { nodeList } from './members.ts'
+import { monitorReport } from './monitor.ts'
 import { nodePassword } from './password.ts'
 import { nodeUnlock } from './unlock.ts'
 import { walletAddress, walletNew } from './wallet.ts'
@@ -12,13 +18,23 @@ import { nodeWgConfig } from './wg-config.ts'
 export const commands: CommandTable = {
   wallet: { new: walletNew, address: walletAddress },
   image: { prepare: imagePrepare },
+  env: { add: envAdd, list: envList, remove: envRemove },
   node: {
+    invite: nodeInvite,
+    invites: nodeInvites,
+    'revoke-invite': nodeRevokeInvite,
     enroll: nodeEnroll,
     unlock: nodeUnlock,
+    list: nodeList,
     status: nodeStatus,
     logs: nodeLogs,
     command: nodeCommand,
+    leave: nodeLeave,
+    hold: nodeHold,
+    release: nodeRelease,
+    evict: nodeEvict,
     password: nodePassword,
     'wg-config': nodeWgConfig,
   },
+  monitor: { report: monitorReport },
 }

@@ -6,11 +6,11 @@ import { completionAnswerSchema } from '../protocol/requests.ts'
 import { sealCompletion } from '../protocol/seal.ts'
 import { askNode } from './agent.ts'
 import { Failure } from './failure.ts'
-import type { EnrolledNode, NodeFile } from './node-file.ts'
+import type { Enrolled, GenesisFile, NodeFile } from './node-file.ts'
 import type { World } from './world.ts'
 
 export type CompletionRequest = {
-  readonly node: NodeFile
+  readonly node: GenesisFile
   readonly claim: string | undefined
   readonly url: string
 }
@@ -19,7 +19,10 @@ export type CompletionRequest = {
 const timeoutMs = 180_000
 
 /** Sends grant and sealed configuration to the node and returns it with its verified acknowledgement. */
-export async function completeOverNetwork(world: World, request: CompletionRequest): Promise<EnrolledNode> {
+export async function completeOverNetwork(
+  world: World,
+  request: CompletionRequest,
+): Promise<Enrolled<GenesisFile>> {
   const { node, url } = request
   const plaintext = Buffer.from(JSON.stringify(configFor(node)))
   const gatewayPrivate = fromBase64url(node.gatewayPrivate)
@@ -46,7 +49,10 @@ export async function completeOverNetwork(world: World, request: CompletionReque
 }
 
 /** A node with what its acknowledgement says. Throws Failure 'impostor' unless hello's keys signed for owner and cluster. */
-export function acknowledgedNode(node: NodeFile, answer: { open: () => Buffer; now: Date }): EnrolledNode {
+export function acknowledgedNode<T extends NodeFile>(
+  node: T,
+  answer: { open: () => Buffer; now: Date },
+): Enrolled<T> {
   try {
     const { hello, owner, cluster } = node
     const acknowledgement = verifyAcknowledgement(JSON.parse(answer.open().toString()), {
@@ -69,7 +75,7 @@ function claimFor({ hello, grant }: NodeFile, claim: string | undefined): Pick<C
   return claim === undefined ? {} : { claim: sealClaim(claim, { hello, grant }) }
 }
 
-function configFor(node: NodeFile): EnrollmentConfig {
+function configFor(node: GenesisFile): EnrollmentConfig {
   const { wireguard, cluster } = node
   const operator = {
     name: 'operator',

@@ -12,7 +12,7 @@ export async function dispatch(world: World, table: CommandTable, argv: readonly
     const output = await carryOut(world, table, argv)
     const text = wantsJson ? JSON.stringify(output.json) : output.text
     if (text !== '') world.out(`${text}\n`)
-    return exitCodes.ok.code
+    return exitCodes[output.exit ?? 'ok'].code
   } catch (error) {
     report(world, error, wantsJson)
     return exitCodes[exitOf(error)].code

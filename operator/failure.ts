@@ -3,8 +3,8 @@ export const exitCodes = {
   ok: { code: 0, help: 'done' },
   failed: { code: 1, help: 'failed' },
   usage: { code: 2, help: 'the command line is wrong' },
-  refused: { code: 3, help: 'the node refused' },
-  unreachable: { code: 4, help: 'cannot reach the node' },
+  refused: { code: 3, help: 'the node or gateway refused' },
+  unreachable: { code: 4, help: 'cannot reach the node or gateway' },
   impostor: { code: 5, help: 'wrong code, or a man in the middle' },
 } as const
 export type Exit = keyof typeof exitCodes
@@ -13,11 +13,18 @@ export type Exit = keyof typeof exitCodes
 export class Failure extends Error {
   readonly exit: Exit
   readonly hint: string | undefined
-  constructor(exit: Exit, message: string, more: { hint?: string | undefined; cause?: unknown } = {}) {
+  /** Of the answer that refused, where one did. */
+  readonly status: number | undefined
+  constructor(
+    exit: Exit,
+    message: string,
+    more: { hint?: string | undefined; status?: number; cause?: unknown } = {},
+  ) {
     super(message, more.cause === undefined ? {} : { cause: more.cause })
     this.name = 'Failure'
     this.exit = exit
     this.hint = more.hint
+    this.status = more.status
   }
 }
 

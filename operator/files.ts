@@ -48,10 +48,14 @@ export async function createFile(path: string, text: string): Promise<void> {
   await syncFolder(dirname(path))
 }
 
+/** True when nothing has this name. */
+export async function isAbsent(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined)) === undefined
+}
+
 /** Throws Failure when something has this name: to be asked before the user types anything. */
 export async function refuseExisting(path: string): Promise<void> {
-  const found = await lstat(path).catch(() => undefined)
-  if (found !== undefined)
+  if (!(await isAbsent(path)))
     throw new Failure('failed', `Cannot create '${path}': it exists`, {
       hint: 'An existing file is never overwritten',
     })

@@ -6,8 +6,8 @@ import { helloHash, nodeIdOf } from '../protocol/hello.ts'
 import { newKeyPair, publicOf } from '../protocol/keys.ts'
 import { signText } from '../protocol/wallet.ts'
 import type { Greeting } from './greet.ts'
-import { loadNodes } from './node-file.ts'
-import type { NodeFile } from './node-file.ts'
+import { isGenesis, loadNodes } from './node-file.ts'
+import type { GenesisFile } from './node-file.ts'
 import type { Wallet } from './wallet.ts'
 
 export type GrantRequest = {
@@ -18,18 +18,18 @@ export type GrantRequest = {
   readonly operatorKey: string | undefined
 }
 
-const lifeMs = 15 * 60_000
+export const grantLifeMs = 15 * 60_000
 
 /**
  * The file of a node that is about to be enrolled as a genesis: a signed grant, and the operator's own keys.
  * A second try with the same hello keeps cluster and keys: the node may have accepted the first.
  */
-export async function newNodeFile(folder: string, request: GrantRequest): Promise<NodeFile> {
+export async function newNodeFile(folder: string, request: GrantRequest): Promise<GenesisFile> {
   const { hello } = request.greeting
   const nodeId = nodeIdOf(fromBase64url(hello.identity))
-  const earlier = (await loadNodes(folder)).find(
-    node => node.nodeId === nodeId && node.owner === request.wallet.address,
-  )
+  const earlier = (await loadNodes(folder))
+    .filter(isGenesis)
+    .find(node => node.nodeId === nodeId && node.owner === request.wallet.address)
   const base = earlier ?? newBase(request.operatorKey)
   return {
     v: 1,
@@ -49,7 +49,7 @@ export async function newNodeFile(folder: string, request: GrantRequest): Promis
 }
 
 type Base = Pick<
-  NodeFile,
+  GenesisFile,
   'cluster' | 'gatewayPrivate' | 'clusterSecret' | 'wireguard' | 'orderNumber' | 'escrowNumber'
 >
 
@@ -83,7 +83,7 @@ function takePrivate(key: Buffer, encoding: 'base64' | 'base64url'): string {
   return text
 }
 
-function signGrant(base: Base, request: GrantRequest): NodeFile['grant'] {
+function signGrant(base: Base, request: GrantRequest): GenesisFile['grant'] {
   const { greeting, nodeIp, now, wallet } = request
   const text = composeGrant({
     kind: 'genesis',
@@ -95,7 +95,7 @@ function signGrant(base: Base, request: GrantRequest): NodeFile['grant'] {
     gatewayKey: toBase64url(publicOf('x25519', fromBase64url(base.gatewayPrivate))),
     tokenHash: genesisTokenHash,
     issued: formatTime(now),
-    expires: formatTime(new Date(now.getTime() + lifeMs)),
+    expires: formatTime(new Date(now.getTime() + grantLifeMs)),
   })
   return { text, signature: signText(text, wallet.privateKey) }
 }

@@ -1,10 +1,15 @@
-import { request } from 'node:http'
-import type { IncomingMessage } from 'node:http'
+import { request as requestHttp } from 'node:http'
+import type { IncomingMessage, RequestOptions } from 'node:http'
+import { request as requestHttps } from 'node:https'
 import { Failure } from './failure.ts'
+import { connectTls } from './tls.ts'
+import type { Identity } from './tls.ts'
 
 export type HttpRequest = {
   readonly method: 'GET' | 'POST'
   readonly url: string
+  /** To https alone: whose certificate is accepted. */
+  readonly tls?: Identity
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
   /** From the first packet to the last byte of the answer. */
@@ -49,19 +54,26 @@ export const followHttp: Follow = async (what, onText) => {
   }
 }
 
-function open(what: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
+async function open(what: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
+  const { method, body = '', headers = {} } = what
+  const content =
+    method === 'POST' ? { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) } : {}
+  const options = {
+    method,
+    signal,
+    maxHeaderSize: 8192,
+    headers: { accept: 'application/json', ...content, ...headers },
+  }
+  if (!what.url.startsWith('https:')) return send({ ...options, agent: false }, what)
+  // Before the certificate is accepted there is no request that could be sent.
+  const socket = await connectTls(new URL(what.url), what.tls ?? {}, signal)
+  return send({ ...options, createConnection: () => socket }, what)
+}
+
+function send(options: RequestOptions, { url, body = '' }: HttpRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const { method, body = '', headers = {} } = what
-    const content =
-      method === 'POST'
-        ? { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
-        : {}
-    const options = { method, signal, agent: false, maxHeaderSize: 8192 }
-    const sent = request(
-      what.url,
-      { ...options, headers: { accept: 'application/json', ...content, ...headers } },
-      resolve,
-    )
+    const request = url.startsWith('https:') ? requestHttps : requestHttp
+    const sent = request(url, options, resolve)
     sent.on('error', reject)
     sent.end(body)
   })

@@ -1,32 +1,29 @@
 import { z } from 'zod'
 import { commandActions, commandSchema } from '../protocol/requests.ts'
-import { statusSchema } from '../protocol/status.ts'
 import type { ServiceStatus, Status } from '../protocol/status.ts'
-import { agentUrl, askNode, bearer } from './agent.ts'
+import { askNode } from './agent.ts'
 import { optional } from './command.ts'
 import type { Command, Input } from './command.ts'
 import { Failure, printable } from './failure.ts'
 import { columns } from './help.ts'
-import { findEnrolled, nodeOptions, nodesFolder } from './node-file.ts'
-import type { EnrolledNode } from './node-file.ts'
-import { numbersAheadMax, signOrder } from './order.ts'
-import { walletOptions, withWallet } from './wallet.ts'
+import { askStatus, ownerOrder } from './owner-order.ts'
+import { reachOptions, withNode } from './reach.ts'
+import type { Reached } from './reach.ts'
+import { walletInputOf } from './sign-in.ts'
 import type { World } from './world.ts'
 
 export const nodeStatus: Command = {
   help: 'say how a node is: state, version, services',
-  options: nodeOptions,
-  examples: ['orama node status --node-ip 10.0.0.1', 'orama node status --json'],
+  options: reachOptions,
+  examples: [
+    'orama node status --node-ip 10.0.0.1',
+    'orama node status --json',
+    'orama node status --env home --node-ip 10.0.0.2',
+  ],
   async run(world, input) {
-    const node = await findEnrolled(world, input)
-    const status = await askStatus(world, node)
+    const status = await withNode(world, input, reached => askStatus(world, reached))
     return { json: status, text: printable(describeStatus(status)) }
   },
-}
-
-function askStatus(world: World, node: EnrolledNode): Promise<Status> {
-  const url = agentUrl(node, 'status')
-  return askNode(world, { method: 'GET', url, headers: bearer(node), answer: statusSchema })
 }
 
 // The protocol has words for later versions; nodes of this one refuse them always.
@@ -39,8 +36,7 @@ export const nodeCommand: Command = {
     action: { help: 'the same as ACTION', value: 'ACTION' },
     service: { help: 'the same as SERVICE', value: 'NAME' },
     mode: { help: "for seccomp: 'enforce', or 'audit', which your wallet signs", value: 'MODE' },
-    ...nodeOptions,
-    ...walletOptions,
+    ...reachOptions,
   },
   examples: [
     'orama node command restart rqlite --node-ip 10.0.0.1',
@@ -49,12 +45,12 @@ export const nodeCommand: Command = {
   ],
   async run(world, input) {
     const command = readCommand(input)
-    const node = await findEnrolled(world, input)
-    const signed = await withOrder(world, input, { command, node })
-    const question = { method: 'POST', url: agentUrl(node, 'command'), headers: bearer(node) } as const
-    const body = JSON.stringify(signed)
-    const answer = await askNode(world, { ...question, body, answer: z.json(), timeoutMs: 60_000 })
-    return { json: answer, text: `Node ${node.nodeId}: ${command.action} done` }
+    return withNode(world, input, async reached => {
+      const body = JSON.stringify(await withOrder(world, input, { command, reached }))
+      const question = { method: 'POST', ...reached.way('command'), body } as const
+      const answer = await askNode(world, { ...question, answer: z.json(), timeoutMs: 60_000 })
+      return { json: answer, text: `Node ${reached.name}: ${command.action} done` }
+    })
   },
 }
 
@@ -82,27 +78,15 @@ function readCommand(input: Input): NodeOrder {
 async function withOrder(
   world: World,
   input: Input,
-  { command, node }: { readonly command: NodeOrder; readonly node: EnrolledNode },
+  { command, reached }: { readonly command: NodeOrder; readonly reached: Reached },
 ): Promise<NodeOrder> {
   const { mode, service } = command
   if (mode !== 'audit' || service === undefined) return command
-  const { lastOrder: lastNumber = 0 } = await askStatus(world, node)
-  if (lastNumber > node.orderNumber + numbersAheadMax)
-    throw new Failure('impostor', 'Cannot sign: the node counts its orders too far ahead', {
-      hint: 'Nothing was sent',
-    })
-  const folder = nodesFolder(world, input)
-  const { order } = await withWallet(world, input, wallet =>
-    signOrder(node, {
-      folder,
-      wallet,
-      now: world.now(),
-      action: 'seccomp',
-      values: { mode, service },
-      lastNumber,
-    }),
-  )
-  return { ...command, order }
+  const wanted = { action: 'seccomp', values: { mode, service } } as const
+  return {
+    ...command,
+    order: await ownerOrder(world, await walletInputOf(world, input), { reached, wanted }),
+  }
 }
 
 function describeStatus(status: Status): string {

@@ -1,16 +1,17 @@
 import { logLines } from '../protocol/requests.ts'
-import { agentUrl, bearer, refusal, waitingForNode } from './agent.ts'
+import { refusal, waitingForNode } from './agent.ts'
+import type { Asked } from './agent.ts'
 import { integer, isSet, optional } from './command.ts'
 import type { Command, Input, Output } from './command.ts'
 import { printable } from './failure.ts'
 import type { HttpRequest } from './http.ts'
-import { findEnrolled, nodeOptions } from './node-file.ts'
+import { reachOptions, withNode } from './reach.ts'
 import type { World } from './world.ts'
 
 export const nodeLogs: Command = {
   help: "print a node's log: the agent's or a service's",
   options: {
-    ...nodeOptions,
+    ...reachOptions,
     service: { help: "service name, or 'agent' (default)", value: 'NAME' },
     lines: {
       help: `how many of the newest lines, up to ${logLines.max} (default: ${logLines.fallback})`,
@@ -18,33 +19,37 @@ export const nodeLogs: Command = {
     },
     follow: { help: 'go on printing until interrupted' },
   },
-  examples: ['orama node logs --node-ip 10.0.0.1', 'orama node logs --service rqlite --lines 20 --follow'],
+  examples: [
+    'orama node logs --node-ip 10.0.0.1',
+    'orama node logs --service rqlite --lines 20 --follow',
+    'orama node logs --env home --node-ip 10.0.0.2',
+  ],
   run: printLogs,
 }
 
 const logBytesMax = 16 * 1024 * 1024
 
 async function printLogs(world: World, input: Input): Promise<Output> {
-  const node = await findEnrolled(world, input)
   const lines = integer(input, 'lines', logLines)
-  const query = new URLSearchParams({ service: optional(input, 'service') ?? 'agent', lines: String(lines) })
-  if (isSet(input, 'follow')) query.set('follow', 'true')
-  const url = `${agentUrl(node, 'logs')}?${query.toString()}`
-  const request = {
-    method: 'GET',
-    url,
-    headers: bearer(node),
-    timeoutMs: 30_000,
-    bytesMax: logBytesMax,
-  } as const
-  if (isSet(input, 'follow')) return followLogs(world, request, isSet(input, 'json') ? 'json' : 'text')
-  const answer = await waitingForNode(world, request, what => world.http(what))
-  if (answer.status !== 200) throw refusal(answer)
-  const text = printable(answer.body).trimEnd()
-  return { json: { lines: text.split('\n') }, text }
+  const query = { service: optional(input, 'service') ?? 'agent', lines: String(lines) }
+  return withNode(world, input, async reached => {
+    const more = isSet(input, 'follow') ? { follow: 'true' } : {}
+    const { who, ...way } = reached.way('logs', { ...query, ...more })
+    const request = { method: 'GET', ...way, timeoutMs: 30_000, bytesMax: logBytesMax } as const
+    const how = isSet(input, 'json') ? 'json' : 'text'
+    if (isSet(input, 'follow')) return followLogs(world, { request, who }, how)
+    const answer = await waitingForNode(world, request, what => world.http(what))
+    if (answer.status !== 200) throw refusal(answer, who)
+    const text = printable(answer.body).trimEnd()
+    return { json: { lines: text.split('\n') }, text }
+  })
 }
 
-async function followLogs(world: World, request: HttpRequest, how: 'json' | 'text'): Promise<Output> {
+async function followLogs(
+  world: World,
+  { request, who }: { readonly request: HttpRequest; readonly who: Asked },
+  how: 'json' | 'text',
+): Promise<Output> {
   const lines = lineSplitter(line => {
     world.out(`${JSON.stringify({ line: printable(line) })}\n`)
   })
@@ -53,7 +58,7 @@ async function followLogs(world: World, request: HttpRequest, how: 'json' | 'tex
       if (how === 'json') lines.add(text)
       else world.out(printable(text))
     })
-    if (answer.status !== 200) throw refusal(answer)
+    if (answer.status !== 200) throw refusal(answer, who)
   } finally {
     lines.end()
   }

@@ -13,16 +13,17 @@ import {
   uuid,
   wireguardKey,
 } from '../protocol/fields.ts'
+import { inviteProofSchema } from '../protocol/cluster/invite.ts'
 import { helloSchema } from '../protocol/hello.ts'
 import { addressSchema } from '../protocol/wallet.ts'
 import { optional } from './command.ts'
 import type { Input } from './command.ts'
+import { environmentName } from './environments.ts'
 import { Failure } from './failure.ts'
 import { configFolder, privateFolder, readSmallFile, replaceFile } from './files.ts'
 import type { World } from './world.ts'
 
-/** What the operator's machine knows of one node: nodes/<node id>.json, mode 0600, written before anything is sent. */
-export const nodeFileSchema = z.strictObject({
+const common = {
   v: z.literal(1),
   nodeId,
   nodeIp: ipv4,
@@ -30,6 +31,18 @@ export const nodeFileSchema = z.strictObject({
   owner: addressSchema,
   hello: helloSchema,
   grant: signedTextSchema,
+  /** The number of the last order that was sent to this node. */
+  orderNumber: counter,
+  /** The newest escrow number seen: an older escrow is refused. */
+  escrowNumber: counter,
+  startedAt: time,
+  /** There once the node's acknowledgement was verified. */
+  enrolled: z.strictObject({ luksUuid: uuid, agentToken: tokenHex, at: time }).optional(),
+}
+
+/** Of the first node of a cluster, whose secret and network were made here. */
+export const genesisFileSchema = z.strictObject({
+  ...common,
   gatewayPrivate: base64url({ length: 32 }),
   clusterSecret: base64url({ length: 32 }),
   wireguard: z.strictObject({
@@ -41,16 +54,50 @@ export const nodeFileSchema = z.strictObject({
     prefix: z.int().min(16).max(30),
     listenPort: z.int().min(1).max(65_535),
   }),
-  /** The number of the last order that was sent to this node. */
-  orderNumber: counter,
-  /** The newest escrow number seen: an older escrow is refused. */
-  escrowNumber: counter,
-  startedAt: time,
-  /** There once the node's acknowledgement was verified. */
-  enrolled: z.strictObject({ luksUuid: uuid, agentToken: tokenHex, at: time }).optional(),
 })
-export type NodeFile = z.infer<typeof nodeFileSchema>
-export type EnrolledNode = NodeFile & { readonly enrolled: NonNullable<NodeFile['enrolled']> }
+export type GenesisFile = z.infer<typeof genesisFileSchema>
+
+/** Of a node that joins through a gateway: its cluster's secret is none of the owner's, and its peers are the members. */
+export const joinedFileSchema = z.strictObject({
+  ...common,
+  /** By which the cluster is reached. */
+  environment: environmentName,
+  /** That the holder of the invite means the grant. */
+  proof: inviteProofSchema,
+  /** WireGuard's; there once it is enrolled. */
+  address: ipv4.optional(),
+})
+export type JoinedFile = z.infer<typeof joinedFileSchema>
+
+/** What the operator's machine knows of one node: nodes/<node id>.json, mode 0600, written before anything is sent. */
+export const nodeFileSchema = z.union([genesisFileSchema, joinedFileSchema])
+export type NodeFile = GenesisFile | JoinedFile
+export type Enrolled<T extends NodeFile> = T & { readonly enrolled: NonNullable<NodeFile['enrolled']> }
+export type EnrolledNode = Enrolled<GenesisFile> | Enrolled<JoinedFile>
+
+export function isGenesis(node: NodeFile): node is GenesisFile {
+  return 'clusterSecret' in node
+}
+
+/** A genesis as it is. Throws Failure 'usage' for a joined node, of which this machine does not have what is needed. */
+export function genesisOnly(
+  node: NodeFile,
+  need: { readonly what: string; readonly hint: string },
+): GenesisFile {
+  if (isGenesis(node)) return node
+  throw new Failure(
+    'usage',
+    `Node ${node.nodeId} joined its cluster: this machine has no ${need.what} of it`,
+    {
+      hint: need.hint,
+    },
+  )
+}
+
+/** A node's address on WireGuard; undefined while it is not enrolled. */
+export function wireguardAddress(node: NodeFile): string | undefined {
+  return isGenesis(node) ? node.wireguard.nodeAddress : node.address
+}
 
 /** Where the node files of a configuration are. */
 export function nodesFolder(world: World, input: Input): string {
@@ -70,10 +117,13 @@ export async function loadNodes(folder: string): Promise<readonly NodeFile[]> {
   return nodes.toSorted((a, b) => b.startedAt.localeCompare(a.startedAt))
 }
 
+/** The address of a node that nobody can call: it calls its gateway. */
+export const nowhere = '0.0.0.0'
+
 /** Moves the files of earlier enrollments at the same address to nodes/replaced/: that machine was flashed again. */
 export async function setAsidePredecessors(folder: string, node: NodeFile): Promise<void> {
   const others = (await loadNodes(folder)).filter(
-    other => other.nodeIp === node.nodeIp && other.nodeId !== node.nodeId,
+    other => other.nodeIp === node.nodeIp && other.nodeIp !== nowhere && other.nodeId !== node.nodeId,
   )
   if (others.length === 0) return
   const replaced = join(folder, 'replaced')
@@ -108,7 +158,7 @@ export async function findNodes(world: World, input: Input): Promise<readonly No
 }
 
 function isAt(node: NodeFile, ip: string): boolean {
-  return node.nodeIp === ip || node.wireguard.nodeAddress === ip
+  return node.nodeIp === ip || wireguardAddress(node) === ip
 }
 
 function only(nodes: readonly NodeFile[]): NodeFile {

@@ -23,10 +23,10 @@ export const numbersAheadMax = 1_000_000
 const lifeMs = 10 * 60_000
 
 /** Composes and signs the next order to a node. Its number is saved first: no two orders ever share one. */
-export async function signOrder(
-  node: NodeFile,
+export async function signOrder<T extends NodeFile>(
+  node: T,
   request: OrderRequest,
-): Promise<{ node: NodeFile; order: SignedText }> {
+): Promise<{ node: T; order: SignedText }> {
   const number = Math.max(node.orderNumber, request.lastNumber ?? 0) + 1
   const numbered = { ...node, orderNumber: number }
   await saveNode(request.folder, numbered)

@@ -9,7 +9,7 @@ import { agentUrl, askNode } from './agent.ts'
 import { isSet } from './command.ts'
 import type { Command, Input, Output } from './command.ts'
 import { Failure } from './failure.ts'
-import { findEnrolled, nodeOptions, nodesFolder, saveNode } from './node-file.ts'
+import { findEnrolled, isGenesis, nodeOptions, nodesFolder, saveNode } from './node-file.ts'
 import type { EnrolledNode } from './node-file.ts'
 import { numbersAheadMax, signOrder } from './order.ts'
 import { walletOptions, withWallet } from './wallet.ts'
@@ -20,7 +20,7 @@ import type { World } from './world.ts'
 export const nodeUnlock: Command = {
   help: 'open the disk of a locked node with your wallet, over WireGuard',
   options: {
-    genesis: { help: 'the secret is escrowed to your wallet, as on a genesis node' },
+    genesis: { help: 'for a genesis node: its secret is escrowed to your wallet' },
     ...nodeOptions,
     ...walletOptions,
   },
@@ -36,15 +36,17 @@ const timeoutMs = 120_000
 const answerSchema = z.object({ status: z.string().max(64) })
 
 async function unlock(world: World, input: Input): Promise<Output> {
-  if (!isSet(input, 'genesis'))
+  const node = await findEnrolled(world, input)
+  if (isGenesis(node) && !isSet(input, 'genesis'))
     throw new Failure('usage', 'Option --genesis is missing', {
       hint: 'Only escrowed secrets are opened by a wallet',
     })
-  const node = await findEnrolled(world, input)
   const offer = await askNode(world, {
     method: 'GET',
     url: agentUrl(node, 'unlock'),
     answer: unlockOfferSchema,
+  }).catch((error: unknown) => {
+    throw explainWay(error, node)
   })
   checkOffer(offer, node)
   const folder = nodesFolder(world, input)
@@ -61,6 +63,15 @@ async function unlock(world: World, input: Input): Promise<Output> {
     timeoutMs,
   })
   return { json: { nodeId: node.nodeId, status: 'unlocked' }, text: `Node ${node.nodeId} is unlocked.` }
+}
+
+/** A joined node has no peer of its owner's, and through a gateway nothing is unlocked. */
+function explainWay(error: unknown, node: EnrolledNode): unknown {
+  if (isGenesis(node) || !(error instanceof Failure) || error.exit !== 'unreachable') return error
+  return new Failure('unreachable', 'Cannot reach the locked node over WireGuard', {
+    cause: error,
+    hint: "No gateway unlocks: run this with your node file and wallet where a peer of the node's network is, such as on the machine of its genesis' owner",
+  })
 }
 
 function checkOffer(offer: UnlockOffer, node: EnrolledNode): void {

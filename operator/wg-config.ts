@@ -1,7 +1,7 @@
 import { isSet } from './command.ts'
 import type { Command } from './command.ts'
-import { findNode, nodeOptions } from './node-file.ts'
-import type { NodeFile } from './node-file.ts'
+import { findNode, genesisOnly, nodeOptions } from './node-file.ts'
+import type { GenesisFile } from './node-file.ts'
 
 export const nodeWgConfig: Command = {
   help: "print your WireGuard configuration for a node's cluster; it holds your private key",
@@ -11,7 +11,10 @@ export const nodeWgConfig: Command = {
     'orama node wg-config --node-ip 192.0.2.7 --setconf | wg setconf orama0 /dev/stdin',
   ],
   async run(world, input) {
-    const node = await findNode(world, input)
+    const node = genesisOnly(await findNode(world, input), {
+      what: 'WireGuard key',
+      hint: 'Reach it through its gateway: --env NAME',
+    })
     const { operatorAddress, nodeAddress, prefix } = node.wireguard
     const text = wgConfig(node, isSet(input, 'setconf') ? 'setconf' : 'wg-quick')
     return {
@@ -22,7 +25,7 @@ export const nodeWgConfig: Command = {
 }
 
 /** The operator's side of the tunnel, in the format of wg(8); `wg-quick` also wants the address. */
-export function wgConfig(node: NodeFile, reader: 'wg-quick' | 'setconf'): string {
+export function wgConfig(node: GenesisFile, reader: 'wg-quick' | 'setconf'): string {
   const { wireguard, nodeIp, hello } = node
   const key = wireguard.operatorPrivate
   return [

@@ -10,11 +10,15 @@ import type { Ask } from './terminal.ts'
 export type World = {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly isTerminal: boolean
+  /** Whether a person reads what is printed. */
+  readonly isOutTerminal: boolean
   out(text: string): void
   err(text: string): void
   now(): Date
   /** Does something after a delay, unless it is cancelled by what this returns. */
   later(delayMs: number, act: () => void): () => void
+  /** Does something at SIGINT instead of dying, until what this returns is called. */
+  onInterrupt(act: () => void): () => void
   readonly http: Http
   readonly follow: Follow
   readonly ask: Ask
@@ -28,10 +32,12 @@ export function realWorld(): World {
   return {
     env: process.env,
     isTerminal: process.stdin.isTTY,
+    isOutTerminal: process.stdout.isTTY,
     out: text => process.stdout.write(text),
     err: text => process.stderr.write(text),
     now: () => new Date(),
     later,
+    onInterrupt,
     http: sendHttp,
     follow: followHttp,
     ask: askTerminal,
@@ -44,6 +50,13 @@ function later(delayMs: number, act: () => void): () => void {
   const timer = setTimeout(act, delayMs)
   return () => {
     clearTimeout(timer)
+  }
+}
+
+function onInterrupt(act: () => void): () => void {
+  process.on('SIGINT', act)
+  return () => {
+    process.off('SIGINT', act)
   }
 }
 

@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { chdir } from 'node:process'
 import t from 'tap'
 import { commands } from '../../operator/commands.ts'
@@ -19,6 +21,7 @@ t.test('each command line of help and docs is one that orama takes', async t => 
     if (rest.length === 0 && commands[area]?.[name] !== undefined) continue // only named, in a sentence
     const secret = words.includes('--passphrase-fd') ? [] : passphraseOf(area, name, rest)
     const answers = { typed: [], world: { run } }
+    await writeFile(join(config, 'environments.json'), environments)
     const ran = await orama({ config, ...answers }, ...words, ...secret)
     t.not(ran.code, 2, `${where}: orama ${words.join(' ')}\n${ran.err}`)
   }
@@ -35,9 +38,29 @@ t.test('each command line of help and docs is one that orama takes', async t => 
     )
 })
 
+const environment = {
+  gateway: 'https://gateway.example',
+  cluster: '0a'.repeat(16),
+  authority: '0x52908400098527886E0F7030069857D2E4169EE7',
+}
+const environments = JSON.stringify({ v: 1, environments: { home: environment } })
+
+const signing = [
+  'enroll',
+  'unlock',
+  'invite',
+  'invites',
+  'revoke-invite',
+  'leave',
+  'hold',
+  'release',
+  'evict',
+]
+
 /** Where a person would be asked for the passphrase. */
 function passphraseOf(area: string, name: string, rest: readonly string[]): string[] {
-  const asks = area === 'wallet' || ['enroll', 'unlock'].includes(name) || rest.includes('audit')
+  const asks =
+    area === 'wallet' || signing.includes(name) || ['audit', '--env'].some(one => rest.includes(one))
   return asks ? ['--passphrase-fd', '3'] : []
 }
 

@@ -1,8 +1,8 @@
 import { readFile, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { nodeFileSchema } from '../../operator/node-file.ts'
-import type { NodeFile } from '../../operator/node-file.ts'
+import { genesisFileSchema } from '../../operator/node-file.ts'
+import type { GenesisFile } from '../../operator/node-file.ts'
 import { newKeyPair } from '../../protocol/keys.ts'
 import { genesisRecord } from '../protocol/cluster/sample.ts'
 import { agentToken, answer, luksUuid, playNode } from './node.ts'
@@ -11,8 +11,8 @@ import { configFolder, orama, owner, ownerKey, writeWallet } from './support.ts'
 
 const base = ['node', 'enroll', '--genesis', '--node-ip', '192.0.2.7', '--passphrase-fd', '3', '--json']
 
-async function nodeFile(config: string, node: PlayedNode): Promise<NodeFile> {
-  return nodeFileSchema.parse(
+async function nodeFile(config: string, node: PlayedNode): Promise<GenesisFile> {
+  return genesisFileSchema.parse(
     JSON.parse(await readFile(join(config, 'nodes', `${node.nodeId}.json`), 'utf8')),
   )
 }
@@ -66,7 +66,7 @@ t.test('enroll saves grant, keys and cluster before it sends anything', async t 
   const node = await playNode(t, { onCompletion })
   await orama({ config, ports: { 9999: node.port } }, ...base, '--code', node.code)
   t.equal(saved.length, 1)
-  const file = nodeFileSchema.parse(JSON.parse(saved[0] ?? ''))
+  const file = genesisFileSchema.parse(JSON.parse(saved[0] ?? ''))
   t.equal(file.enrolled, undefined)
   t.equal(file.cluster, node.configs[0]?.cluster)
 })

@@ -20,7 +20,7 @@ import {
   unlockRequestSchema,
 } from '../../protocol/requests.ts'
 import { openCompletion, openFrom, sealTo } from '../../protocol/seal.ts'
-import { newNode } from '../protocol/cluster/sample.ts'
+import { newNode, type TestNode } from '../protocol/cluster/sample.ts'
 import { owner, ownerKey } from './support.ts'
 import { publicKeyOf } from '../../protocol/wallet.ts'
 
@@ -48,6 +48,7 @@ export type PlayedNode = {
   readonly nodeId: string
   readonly hello: Hello
   readonly code: string
+  readonly keys: TestNode['keys']
   readonly requests: { method: string; path: string; authorization: string | undefined; body: string }[]
   readonly configs: EnrollmentConfig[]
   /** The claim words that came with them. */
@@ -176,7 +177,7 @@ export async function playNode(
     server.close()
   })
   const { port } = server.address() as AddressInfo
-  return { port, nodeId, hello, code, requests, configs, claims, secrets, behaviour }
+  return { port, nodeId, hello, code, keys, requests, configs, claims, secrets, behaviour }
 }
 
 /** An answer with a status and a JSON body, for `answers`. */

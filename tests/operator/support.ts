@@ -45,6 +45,8 @@ export async function orama(setting: Setting, ...argv: readonly string[]): Promi
   const world: World = {
     env: { HOME: '/nonexistent' },
     isTerminal: setting.typed !== undefined,
+    isOutTerminal: false,
+    onInterrupt: () => () => undefined,
     out: text => (written.out += text),
     err: text => (written.err += text),
     now: () => setting.now ?? new Date('2026-11-21T08:01:00Z'),
@@ -64,6 +66,6 @@ export async function orama(setting: Setting, ...argv: readonly string[]): Promi
 /** The addresses of nodes lead to this machine; a port that is not in the table is closed. */
 function redirect(request: HttpRequest, setting: Setting): HttpRequest {
   const url = new URL(request.url)
-  const port = setting.ports?.[url.port] ?? 1
+  const port = setting.ports?.[url.port === '' ? '443' : url.port] ?? 1
   return { ...request, url: request.url.replace(url.host, `127.0.0.1:${port}`) }
 }

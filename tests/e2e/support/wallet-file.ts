@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openKeystore, parseKeystore } from '../../../operator/keystore.ts'
-import { type NodeFile, loadNodes } from '../../../operator/node-file.ts'
+import { type GenesisFile, isGenesis, loadNodes } from '../../../operator/node-file.ts'
 import { type Escrow, openEscrow } from '../../../protocol/escrow.ts'
 import { passphrase, type Site } from './node.ts'
 
@@ -12,8 +12,8 @@ export async function walletKey(site: Site): Promise<Buffer> {
 }
 
 /** What the operator's machine knows of the one node of the site. */
-export async function nodeFile(site: Site): Promise<NodeFile> {
-  const [node] = await loadNodes(join(site.folder, 'operator/nodes'))
+export async function nodeFile(site: Site): Promise<GenesisFile> {
+  const [node] = (await loadNodes(join(site.folder, 'operator/nodes'))).filter(isGenesis)
   if (node === undefined) throw new Error('Cannot find the node file: nothing was enrolled yet')
   return node
 }

@@ -1,0 +1,129 @@
+import { z } from 'zod'
+import { composeEviction } from '../protocol/cluster/departure.ts'
+import { composeHold } from '../protocol/cluster/hold.ts'
+import { formatTime, nodeId } from '../protocol/fields.ts'
+import type { SignedText } from '../protocol/fields.ts'
+import { signText } from '../protocol/wallet.ts'
+import { askNode } from './agent.ts'
+import { isSet, optional } from './command.ts'
+import type { Command, Input, Options, Output } from './command.ts'
+import { findEnvironment } from './environments.ts'
+import { Failure } from './failure.ts'
+import { askMembers } from './members.ts'
+import { findEnrolled } from './node-file.ts'
+import { byGateway, overWireguard, reachOptions } from './reach.ts'
+import type { Reached } from './reach.ts'
+import { signedIn, walletInput } from './sign-in.ts'
+import { withWallet } from './wallet.ts'
+import type { Wallet } from './wallet.ts'
+import type { World } from './world.ts'
+
+// What an operator signs for the whole cluster. Any node takes it and passes it on as news; so it is sent to one that
+// answers, which need not be the node that it is about.
+
+const actions = {
+  hold: {
+    help: 'have guardians keep the shares of a node back, so that it cannot open its disk',
+    done: 'held',
+  },
+  release: { help: 'end the hold of a node', done: 'released' },
+  evict: { help: 'put a node out of its cluster for ever', done: 'evicted' },
+} as const
+type Action = keyof typeof actions
+
+export const nodeHold = orderCommand('hold')
+export const nodeRelease = orderCommand('release')
+export const nodeEvict = orderCommand('evict', {
+  force: { help: 'although some node would have too few holders of its shares left' },
+})
+
+function orderCommand(action: Action, more: Options = {}): Command {
+  return {
+    help: `${actions[action].help}; an operator's wallet signs`,
+    words: ['ID'],
+    options: { ...reachOptions, ...more },
+    examples: [
+      `orama node ${action} n5v7jxnqr3k2m4a6t --env home`,
+      `orama node ${action} n5v7jxnqr3k2m4a6t --node-ip 10.0.0.1`,
+    ],
+    run: (world, input) => carryOut(world, input, action),
+  }
+}
+
+async function carryOut(world: World, input: Input, action: Action): Promise<Output> {
+  const id = readId(input)
+  const facts = { action, node: id, force: isSet(input, 'force') }
+  const answer =
+    optional(input, 'env') === undefined
+      ? await sendDirectly(world, input, facts)
+      : await sendByGateway(world, input, facts)
+  return { json: answer, text: `Node ${id} is ${actions[action].done}; the cluster hears of it.` }
+}
+
+function readId({ words }: Input): string {
+  const [id, ...others] = words
+  const parsed = nodeId.safeParse(id)
+  if (parsed.success && others.length === 0) return parsed.data
+  throw new Failure('usage', 'Cannot read the id of the node', { hint: "'orama node list' shows them" })
+}
+
+type Facts = { readonly action: Action; readonly node: string; readonly force: boolean }
+
+async function sendDirectly(world: World, input: Input, facts: Facts): Promise<unknown> {
+  const messenger = await findEnrolled(world, input)
+  const { cluster } = messenger
+  const order = await withWallet(world, input, wallet => sign({ ...facts, cluster }, wallet, world.now()))
+  return send(world, overWireguard(messenger), { action: facts.action, order })
+}
+
+// One after the other, until one answers.
+const messengersMax = 5
+
+async function sendByGateway(world: World, input: Input, facts: Facts): Promise<unknown> {
+  const environment = await findEnvironment(world, input)
+  const { cluster } = environment
+  return withWallet(world, walletInput(input, environment), wallet =>
+    signedIn({ world, input, environment, wallet }, async token => {
+      const order = sign({ ...facts, cluster }, wallet, world.now())
+      const members = await askMembers(world, { environment, token })
+      const messengers = members.filter(one => one.nodeId !== facts.node).slice(0, messengersMax)
+      let lost: unknown = new Failure('failed', 'The cluster has no other node that could pass this on')
+      for (const { nodeId: id } of messengers)
+        try {
+          const reached = byGateway(environment, token, { query: { node_id: id } })
+          return await send(world, reached, { action: facts.action, order })
+        } catch (error) {
+          if (!isAway(error)) throw error
+          lost = error
+        }
+      throw lost
+    }),
+  )
+}
+
+/** What the gateway says of a node that does not answer; 409 may be the node's own refusal, and ends it. */
+function isAway(error: unknown): boolean {
+  return error instanceof Failure && (error.status === 502 || error.status === 504)
+}
+
+function sign(
+  { action, node, force, cluster }: Facts & { readonly cluster: string },
+  { privateKey }: Wallet,
+  now: Date,
+): SignedText {
+  const issued = formatTime(now)
+  const text =
+    action === 'evict'
+      ? composeEviction({ cluster, node, force: force ? 'yes' : 'no', issued })
+      : composeHold({ cluster, node, action, number: now.getTime(), issued })
+  return { text, signature: signText(text, privateKey) }
+}
+
+function send(
+  world: World,
+  reached: Reached,
+  body: { readonly action: Action; readonly order: SignedText },
+): Promise<unknown> {
+  const question = { method: 'POST', ...reached.way('command'), body: JSON.stringify(body) } as const
+  return askNode(world, { ...question, answer: z.json(), timeoutMs: 60_000 })
+}

@@ -1,0 +1,119 @@
+import { formatTime } from '../protocol/fields.ts'
+import type { Status } from '../protocol/status.ts'
+import { Failure, printable } from './failure.ts'
+import { askMembers } from './members.ts'
+import type { ListedNode } from './members.ts'
+import { askStatus } from './owner-order.ts'
+import { byGateway } from './reach.ts'
+import { signedIn } from './sign-in.ts'
+import type { Visitor } from './sign-in.ts'
+import { table } from './table.ts'
+
+/** A node in a report: what it said, or why it said nothing. */
+export type Row = ListedNode & {
+  readonly status?: Status
+  readonly trouble?: string
+  /** When it answered last, of all reports of this run. */
+  readonly lastSeen?: string | undefined
+}
+
+/** When each node was seen, by its id; kept from one report to the next. */
+export type Seen = Map<string, string>
+
+/** Asks all nodes of a cluster at once. One that does not answer is a row; throws where the gateway does not. */
+export function makeReport(visitor: Visitor, seen: Seen): Promise<readonly Row[]> {
+  const { environment, world } = visitor
+  return signedIn(visitor, async token => {
+    const nodes = await askMembers(world, { environment, token })
+    return inParallel(nodes, async node => {
+      const reached = byGateway(environment, token, { query: { node_id: node.nodeId } })
+      try {
+        const status = await askStatus(world, reached)
+        seen.set(node.nodeId, formatTime(world.now()))
+        return { ...node, status, lastSeen: seen.get(node.nodeId) }
+      } catch (error) {
+        // The gateway does not take the token any more: that is not the node's trouble.
+        if (error instanceof Failure && error.status === 401) throw error
+        return { ...node, trouble: troubleOf(error), lastSeen: seen.get(node.nodeId) }
+      }
+    })
+  })
+}
+
+/** True when all nodes said that they are ready. */
+export function isAllReady(rows: readonly Row[]): boolean {
+  return rows.length > 0 && rows.every(({ status }) => status?.state === 'ready')
+}
+
+const headings = [
+  'node',
+  'address',
+  'state',
+  'version',
+  'slot',
+  'services',
+  'epoch',
+  'shares',
+  'last seen',
+] as const
+
+/** For people: a line a node. */
+export function describeReport(rows: readonly Row[]): string {
+  return printable(table(headings, rows.map(cells)))
+}
+
+const unknown = '-'
+
+function cells({ nodeId, address, status, trouble = '', lastSeen = unknown }: Row): readonly string[] {
+  if (status === undefined)
+    return [nodeId, address, trouble, unknown, unknown, unknown, unknown, unknown, lastSeen]
+  const { state, version, slot, services } = status
+  const all = Object.values(services)
+  const ready = all.filter(one => one.state === 'ready').length
+  return [
+    nodeId,
+    address,
+    state,
+    version,
+    slot,
+    `${ready}/${all.length}`,
+    epochOf(status),
+    sharesOf(status),
+    lastSeen,
+  ]
+}
+
+/** The number alone: the rest of its name only tells attempts apart. */
+function epochOf({ shares }: Status): string {
+  return shares?.epoch?.split('-')[0] ?? unknown
+}
+
+/** K of N, and how many of them answer the node; or that its owner alone has its secret. */
+function sharesOf({ shares }: Status): string {
+  if (shares === undefined) return unknown
+  if (shares.mode === 'escrow') return 'escrow'
+  const { threshold, guardians = [] } = shares
+  const reachable = guardians.filter(one => one.reachable).length
+  return `${threshold ?? unknown} of ${guardians.length}, ${reachable} reachable`
+}
+
+const troubleCharactersMax = 40
+
+function troubleOf(error: unknown): string {
+  const why = error instanceof Error ? error.message.replace(/^The .* refused: /, '') : 'unknown'
+  return why.slice(0, troubleCharactersMax)
+}
+
+// A gateway takes sixteen calls of an operator at the same time.
+const atOnce = 8
+
+async function inParallel<T, R>(all: readonly T[], work: (one: T) => Promise<R>): Promise<readonly R[]> {
+  const results = new Map<number, R>()
+  const rest = [...all.entries()]
+  const take = async (): Promise<void> => {
+    for (let next = rest.shift(); next !== undefined; next = rest.shift())
+      results.set(next[0], await work(next[1]))
+  }
+  await Promise.all(Array.from({ length: atOnce }, take))
+  return [...results.entries()].toSorted(([a], [b]) => a - b).map(([, result]) => result)
+}

@@ -1,0 +1,88 @@
+import t from 'tap'
+import { HttpError } from '../../http/error.ts'
+import { checkDeparture, evicted, parseEviction } from '../../protocol/cluster/departure.ts'
+import { checkHold } from '../../protocol/cluster/hold.ts'
+import { soleAuthority } from '../../protocol/cluster/trust.ts'
+import type { SignedText } from '../../protocol/fields.ts'
+import type { GatewayRoute } from '../../services/gateway/access.ts'
+import { cluster } from './gateway.ts'
+import { answer, now } from './node.ts'
+import type { PlayedNode } from './node.ts'
+import { keepJoined, proxied } from './proxied.ts'
+import { orama, owner } from './support.ts'
+
+const way = ['--env', 'home', '--passphrase-fd', '3']
+const bodyOf = ({ requests }: { requests: { body: string }[] }) =>
+  JSON.parse(requests.at(-1)?.body ?? '') as { action: string; order: SignedText }
+
+/** Passes any action on to the one node that is on. */
+const passOn = (node: PlayedNode): GatewayRoute => ({
+  access: 'operators',
+  bodyBytesMax: 32_768,
+  handle: async ({ url, body }) => {
+    if (url.searchParams.get('node_id') !== node.nodeId)
+      throw new HttpError(502, 'the node cannot be reached', 'look at its console')
+    const asked = `http://127.0.0.1:${node.port}/v1/agent/command`
+    const answered = await fetch(asked, { method: 'POST', body: body.toString() })
+    return { status: answered.status, type: 'application/json', body: await answered.text() }
+  },
+})
+
+const trust = soleAuthority({ cluster, authority: owner })
+const target = 'naaaaaaaaaaaaaaaa'
+
+t.test('hold, release and evict are signed for the cluster, and given to a node that answers', async t => {
+  const { node, setting } = await proxied(
+    t,
+    { 'POST /v1/agent/command': answer(200, { status: 'ok' }) },
+    passOn,
+  )
+  for (const action of ['hold', 'release'] as const) {
+    const ran = await orama(setting, 'node', action, target, ...way)
+    t.equal(ran.code, 0, ran.err)
+    t.equal(bodyOf(node).action, action)
+    t.match(checkHold(bodyOf(node).order, trust).hold, { node: target, action, number: now.getTime() })
+  }
+  for (const force of ['no', 'yes'] as const) {
+    const more = force === 'yes' ? ['--force'] : []
+    t.equal((await orama(setting, 'node', 'evict', target, ...more, ...way)).code, 0)
+    const { order } = bodyOf(node)
+    t.match(parseEviction(order.text), { node: target, force, cluster })
+    t.doesNotThrow(() => checkDeparture(evicted(target, order), node.hello, trust))
+  }
+})
+
+t.test('over WireGuard too, with the node file of the messenger', async t => {
+  const { node, config } = await proxied(
+    t,
+    { 'POST /v1/agent/command': answer(200, { status: 'ok' }) },
+    passOn,
+  )
+  await keepJoined(config, node)
+  const ran = await orama(
+    { config, ports: { 9998: node.port } },
+    ...['node', 'hold', target, '--node-ip', '127.0.0.1', '--passphrase-fd', '3'],
+  )
+  t.equal(ran.code, 0, ran.err)
+  t.equal(checkHold(bodyOf(node).order, trust).hold.node, target)
+})
+
+t.test('a refusal ends it, and a cluster without another node that answers', async t => {
+  const { node, nodes, setting } = await proxied(
+    t,
+    {
+      'POST /v1/agent/command': answer(409, { error: 'too few holders', hint: 'force' }),
+    },
+    passOn,
+  )
+  const short = await orama(setting, 'node', 'evict', target, ...way)
+  t.equal(short.code, 3)
+  t.match(short.err, /too few holders/)
+  t.equal(node.requests.filter(({ method }) => method === 'POST').length, 1)
+  const ran = await orama(setting, 'node', 'evict', node.nodeId, ...way)
+  t.match(ran.err, /cannot be reached/, 'it is not sent to the node that it is about')
+  nodes.splice(0)
+  t.match((await orama(setting, 'node', 'hold', target, ...way)).err, /no other node/)
+  for (const words of [[], ['x'], [target, target]])
+    t.equal((await orama(setting, 'node', 'hold', ...words, ...way)).code, 2)
+})
