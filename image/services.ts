@@ -16,7 +16,7 @@ import {
 import { findLicenses, type ModuleLicense } from './licenses.ts'
 import type { ServiceFiles } from './rootfs/assemble.ts'
 import { bundle } from './bundle.ts'
-import { ownServices, runtime, testServices } from './rootfs/contents.ts'
+import { constantServices, ownServices, runtime, testServices } from './rootfs/contents.ts'
 
 const projectRoot = join(import.meta.dirname, '..')
 
@@ -37,8 +37,8 @@ export type BuiltService = ServiceFiles & {
 }
 
 /**
- * The services that go into the image: those that the list names ('rqlite,coredns'), or all that have a folder; our
- * own in any case, test services only where `test` says so.
+ * The services that go into the image: those that the list names ('rqlite,coredns'), or all that have a folder;
+ * those that no image is without in any case, test services only where `test` says so.
  * Everything about them is judged here, before anything is built. Throws RangeError for a list that cannot be,
  * SyntaxError for a file that is wrong; both name what is meant.
  */
@@ -48,7 +48,7 @@ export async function chooseServices(
   test = false,
 ): Promise<ChosenService[]> {
   const known = (await serviceNames(folder)).filter(name => test || !testServices.includes(name))
-  const wanted = [...chosenNames(list, known), ...ownServices]
+  const wanted = [...chosenNames(list, known), ...constantServices]
   const names = known.filter(name => wanted.includes(name))
   const chosen = await Promise.all(names.map(name => readService(folder, name)))
   const files = chosen.map(({ name }) => fileName(join(folder, name, 'service.json')))

@@ -19,9 +19,11 @@ export async function readServiceFolder(
   name: string,
   shown = folder,
 ): Promise<ServiceFolder> {
-  const names = (await readdir(join(folder, name))).filter(file => file !== moduleFile).sort()
+  const entries = await readdir(join(folder, name), { withFileTypes: true })
+  // Folders in it are parts of a program of ours, which goes into the image as one file.
+  const names = entries.flatMap(entry => (entry.isDirectory() ? [] : [entry.name])).sort()
   const read = async (file: string) => [file, await readFile(join(folder, name, file), 'utf8')] as const
-  const files = Object.fromEntries(await Promise.all(names.map(read)))
+  const files = Object.fromEntries(await Promise.all(names.filter(file => file !== moduleFile).map(read)))
   const { [manifestFile]: json = '', ...templates } = files
   const path = join(shown, name, manifestFile)
   const manifest = parseManifest(json, path, templates)

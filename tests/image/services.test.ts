@@ -31,20 +31,23 @@ for (const [why, list, message] of refused)
 
 const real = join(import.meta.dirname, '../../services')
 
-t.test("the project's own services can be in one image, each by itself too", async t => {
+t.test("the project's own services can be in one image, each with what it requires too", async t => {
   const all = await chooseServices(undefined)
   t.match(
     all.map(s => s.name),
-    ['coredns', 'guardian', 'kubo', 'olric', 'rqlite'],
+    ['coredns', 'gateway', 'guardian', 'kubo', 'olric', 'rqlite'],
   )
-  for (const { name } of all) t.same((await chooseServices(name)).map(s => s.name).includes(name), true)
+  for (const { name, manifest } of all) {
+    const chosen = await chooseServices([name, ...manifest.requires].join(','))
+    t.ok(chosen.some(one => one.name === name))
+  }
 })
 
 t.test('the hostile probe is in test images only, by its name or without a list', async t => {
   const all = await chooseServices(undefined, real, true)
   t.same(
     all.filter(s => s.pin === undefined).map(s => s.name),
-    ['guardian', 'probe'],
+    ['gateway', 'guardian', 'probe'],
   )
   const names = (await chooseServices('probe,coredns', real, true)).map(s => s.name)
   t.same(names, ['coredns', 'guardian', 'probe'])
@@ -52,7 +55,7 @@ t.test('the hostile probe is in test images only, by its name or without a list'
   await t.rejects(chooseServices('probe', real), { message: /there is no 'probe'/ })
 })
 
-t.test('a program of ours is one file, and in every image', async t => {
+t.test('a program of ours is one file; the guardian is in every image', async t => {
   const guardian = (await chooseServices('coredns')).find(s => s.name === 'guardian')
   t.same(Object.keys(guardian?.files ?? {}), ['service.json', 'main.js'])
   t.match(guardian?.files['main.js'], /guardian/)

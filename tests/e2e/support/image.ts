@@ -9,7 +9,7 @@ const kinds = {
   ordinary: { folder: dist, test: false, services: undefined },
   faults: { folder: dist, test: true, services: undefined },
   /** For many machines at a time: all that a cluster is made of, and nothing that only costs. */
-  cluster: { folder: join(dist, 'cluster'), test: true, services: 'rqlite' },
+  cluster: { folder: join(dist, 'cluster'), test: true, services: 'rqlite,gateway' },
 } as const
 
 export type ImageKind = keyof typeof kinds
