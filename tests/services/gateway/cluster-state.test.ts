@@ -1,0 +1,96 @@
+import t, { type Test } from 'tap'
+import { noMembers } from '../../../protocol/cluster/membership.ts'
+import type { News } from '../../../protocol/cluster/news.ts'
+import { composeEviction, evicted } from '../../../protocol/cluster/departure.ts'
+import { fromBase64url } from '../../../protocol/fields.ts'
+import { nodeIdOf } from '../../../protocol/hello.ts'
+import { openClusterState } from '../../../services/gateway/cluster-state.ts'
+import { foundedAt } from '../../../services/gateway/founded.ts'
+import {
+  authority,
+  cluster,
+  genesisRecord,
+  joinRecord,
+  newWallet,
+  signedBy,
+} from '../../protocol/cluster/sample.ts'
+import { memoryRegistry } from './enroll/running.ts'
+
+const now = () => new Date()
+const genesis = genesisRecord()
+const idOf = ({ hello }: typeof genesis) => nodeIdOf(fromBase64url(hello.identity))
+const newsOf = (membership: Partial<News['membership']>): News => ({
+  membership: { ...noMembers, ...membership },
+  endpoints: [],
+})
+
+const fail = (t: Test) => (error: Error) => void t.fail(error.message)
+
+/** An agent that knows this, and what it was told. */
+function agentWith(news: News) {
+  const told: News[] = []
+  return {
+    told,
+    agent: {
+      news: () => Promise.resolve(news),
+      tell: (more: News) => {
+        told.push(more)
+        return Promise.resolve()
+      },
+    },
+  }
+}
+
+t.test('registry and agent tell each other what they lack', async t => {
+  const registry = await memoryRegistry(t)
+  const [ofAgent, ofRegistry] = [joinRecord(), joinRecord({ address: '10.0.0.3' })]
+  await registry.members.add({ ...noMembers, members: [genesis, ofRegistry] }, now())
+  const { agent, told } = agentWith(newsOf({ members: [genesis, ofAgent] }))
+  const state = await openClusterState({ registry, agent, now, report: fail(t) })
+  t.same(told, [newsOf({ members: [ofRegistry] })])
+  t.same(
+    state.nodes().map(one => one.nodeId),
+    [genesis, ofAgent, ofRegistry].map(idOf).toSorted(),
+  )
+  t.equal(state.nodes().find(one => one.nodeId === idOf(genesis))?.owner, authority.address)
+})
+
+t.test('what does not prove itself is said once, and goes nowhere', async t => {
+  const registry = await memoryRegistry(t)
+  const stranger = joinRecord({ operator: newWallet() })
+  const { agent, told } = agentWith(newsOf({ members: [genesis, stranger] }))
+  const said: Error[] = []
+  const report = (error: Error) => said.push(error)
+  const state = await openClusterState({ registry, agent, now, report })
+  await state.refresh()
+  t.match(said, [{ message: /member at 10\.0\.0\.2: .* no operator/ }])
+  t.same([state.nodes().length, told], [1, []])
+})
+
+t.test('a node that was evicted is a member no more, and its token is gone', async t => {
+  const registry = await memoryRegistry(t)
+  const member = joinRecord()
+  const node = idOf(member)
+  await registry.members.add({ ...noMembers, members: [genesis, member] }, now())
+  await registry.nodeTokens.put(node, Buffer.alloc(32, 1))
+  const text = composeEviction({ cluster, node, force: 'no', issued: '2026-11-21T09:00:00Z' })
+  const departures = [evicted(node, signedBy(authority, text))]
+  const { agent } = agentWith(newsOf({ members: [genesis, member], departures }))
+  const state = await openClusterState({ registry, agent, now, report: fail(t) })
+  t.same(
+    state.nodes().map(one => one.nodeId),
+    [idOf(genesis)],
+  )
+  t.equal(await registry.nodeTokens.use(node, () => 'there'), undefined)
+})
+
+t.test('an agent or a registry that does not answer ends the look', async t => {
+  const registry = await memoryRegistry(t)
+  const away = { news: () => Promise.reject(new Error('away')), tell: () => Promise.resolve() }
+  await t.rejects(openClusterState({ registry, agent: away, now, report: fail(t) }), { message: 'away' })
+})
+
+t.test('a cluster was made when its genesis was, whoever joined since', async t => {
+  t.equal(foundedAt({ members: [joinRecord(), genesis] }), '2026-11-21T08:00:00Z')
+  t.throws(() => foundedAt({ members: [joinRecord()] }), { name: 'RangeError' })
+})
