@@ -70,15 +70,12 @@ function ask(options: AgentOptions, [method, path, value]: Question): Promise<An
   })
 }
 
-/** Its reasons are the operator's to know; what it says otherwise is ours. */
+/** Its reasons are the operator's to know, by 403 of a refusal, by 503 of what may pass: all else is a fault. */
 function refusalOf(options: AgentOptions, status: number, content: Buffer): HttpError {
-  if (status !== 403) return fault(options, `status ${status}`)
+  const passed = { 403: 403, 429: 503, 503: 503 }[status]
   const said = errorSchema.safeParse(jsonOf(content)).data
-  return new HttpError(
-    403,
-    shownText(said?.error ?? 'the agent refuses'),
-    shownText(said?.hint ?? 'its log says why'),
-  )
+  if (passed === undefined || said === undefined) return fault(options, `status ${status}`)
+  return new HttpError(passed, shownText(said.error), shownText(said.hint ?? 'its log says why'))
 }
 
 function parsed<T>(options: AgentOptions, content: Buffer, schema: ZodType<T>): T {

@@ -1,8 +1,7 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { noMembers } from '../../../protocol/cluster/membership.ts'
 import type { News } from '../../../protocol/cluster/news.ts'
-import { evicted } from '../../../protocol/cluster/departure.ts'
-import { composeEviction } from '../../../protocol/cluster/departure.ts'
+import { composeEviction, evicted } from '../../../protocol/cluster/departure.ts'
 import { fromBase64url } from '../../../protocol/fields.ts'
 import { nodeIdOf } from '../../../protocol/hello.ts'
 import { openClusterState } from '../../../services/gateway/cluster-state.ts'
@@ -25,6 +24,8 @@ const newsOf = (membership: Partial<News['membership']>): News => ({
   endpoints: [],
 })
 
+const fail = (t: Test) => (error: Error) => void t.fail(error.message)
+
 /** An agent that knows this, and what it was told. */
 function agentWith(news: News) {
   const told: News[] = []
@@ -45,7 +46,7 @@ t.test('registry and agent tell each other what they lack', async t => {
   const [ofAgent, ofRegistry] = [joinRecord(), joinRecord({ address: '10.0.0.3' })]
   await registry.members.add({ ...noMembers, members: [genesis, ofRegistry] }, now())
   const { agent, told } = agentWith(newsOf({ members: [genesis, ofAgent] }))
-  const state = await openClusterState({ registry, agent, now, report: t.error })
+  const state = await openClusterState({ registry, agent, now, report: fail(t) })
   t.same(told, [newsOf({ members: [ofRegistry] })])
   t.same(
     state.nodes().map(one => one.nodeId),
@@ -75,7 +76,7 @@ t.test('a node that was evicted is a member no more, and its token is gone', asy
   const text = composeEviction({ cluster, node, force: 'no', issued: '2026-11-21T09:00:00Z' })
   const departures = [evicted(node, signedBy(authority, text))]
   const { agent } = agentWith(newsOf({ members: [genesis, member], departures }))
-  const state = await openClusterState({ registry, agent, now, report: t.error })
+  const state = await openClusterState({ registry, agent, now, report: fail(t) })
   t.same(
     state.nodes().map(one => one.nodeId),
     [idOf(genesis)],
@@ -86,7 +87,7 @@ t.test('a node that was evicted is a member no more, and its token is gone', asy
 t.test('an agent or a registry that does not answer ends the look', async t => {
   const registry = await memoryRegistry(t)
   const away = { news: () => Promise.reject(new Error('away')), tell: () => Promise.resolve() }
-  await t.rejects(openClusterState({ registry, agent: away, now, report: t.error }), { message: 'away' })
+  await t.rejects(openClusterState({ registry, agent: away, now, report: fail(t) }), { message: 'away' })
 })
 
 t.test('a cluster was made when its genesis was, whoever joined since', async t => {
