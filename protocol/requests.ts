@@ -81,6 +81,8 @@ export const commandSchema = z.strictObject({
     .optional(),
   /** For `seccomp`. `audit` weakens the sandbox: it needs `order` with the arguments {"mode", "service"}. */
   mode: z.enum(seccompModes).optional(),
+  /** For `leave`, in the arguments of its order as well: although others lose what they need. */
+  force: z.literal('yes').optional(),
   /** An order of this node's owner; for `hold` and `release` a text of `composeHold`, for `evict` of `composeEviction`. */
   order: signedTextSchema.optional(),
 })

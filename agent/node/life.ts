@@ -18,6 +18,7 @@ import { readEscrowToken, readNodeToken, readSharesToken } from '../unlock/token
 import { applyPeers, joinNews } from './cluster.ts'
 import { waitForOwner } from './enrollment.ts'
 import { serveShares, type SharesOf } from './guardian.ts'
+import { beginLeaving, hasLeft } from './leave.ts'
 import { known, type Machine } from './machine.ts'
 import { publicSide } from './network.ts'
 import { type Node, serveCommands } from './serve.ts'
@@ -56,6 +57,10 @@ async function wake(machine: Machine): Promise<Node | undefined> {
   const { record, escrow, shares } = tokens
   const node = newNode(machine, record)
   await openToPeers(node, shares)
+  if (hasLeft(record)) {
+    beginLeaving(node)
+    return undefined
+  }
   await serveCommands(node)
   const open = untilOpen(node, escrow)
   await rearmEntry(machine)

@@ -44,6 +44,8 @@ export type Node = RecordKeeper & {
   /** Once its disk is open. */
   care?: Pick<Care, 'goodbye' | 'trouble'>
   services?: Services
+  /** It tells the others that it leaves, or has done so. */
+  isLeaving?: boolean
   /** Stops everything in order and ends the machine. */
   readonly stop: (how: 'restart' | 'power-off') => void
 }
