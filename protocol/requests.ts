@@ -66,8 +66,8 @@ export const commandActions = [
   'update',
 ] as const
 
-/** More of them, for the cluster: each needs an `order`, which an operator has signed. */
-export const clusterActions = ['hold', 'release', 'evict'] as const
+/** More of them: each needs an `order`, which an operator has signed, or for `escrow` the owner. */
+export const clusterActions = ['hold', 'release', 'evict', 'escrow'] as const
 
 /** What becomes of a system call that a service's filter does not allow: it fails, or is only noted. */
 export const seccompModes = ['enforce', 'audit'] as const

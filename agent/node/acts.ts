@@ -2,6 +2,7 @@ import type { Command } from '../../protocol/requests.ts'
 import { HttpError } from '../../http/error.ts'
 import type { SignedText } from '../../protocol/fields.ts'
 import { evictNode, holdNode } from './cluster-acts.ts'
+import { takeSecretBack } from './escrow.ts'
 import { leave } from './leave.ts'
 import { takeOrder } from './orders.ts'
 import type { Node } from './serve.ts'
@@ -38,6 +39,7 @@ const orderedActs: Readonly<
   hold: (node, { order }) => holdNode(node, 'hold', order),
   release: (node, { order }) => holdNode(node, 'release', order),
   evict: (node, { order }) => evictNode(node, order),
+  escrow: (node, { order }) => takeSecretBack(node, order),
   leave: (node, { order, force }) => leave(node, { order, force }),
 }
 
@@ -63,7 +65,7 @@ export async function carryOut(node: Node, command: Command): Promise<object> {
 const fields: Readonly<Record<Exclude<keyof Command, 'action' | 'service'>, readonly Command['action'][]>> = {
   mode: ['seccomp'],
   force: ['leave'],
-  order: ['seccomp', 'leave', 'hold', 'release', 'evict'],
+  order: ['seccomp', 'leave', 'hold', 'release', 'evict', 'escrow'],
 }
 
 function checkFields(command: Command): void {
