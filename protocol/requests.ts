@@ -66,8 +66,8 @@ export const commandActions = [
   'update',
 ] as const
 
-/** More of them, for the cluster: each needs an `order`, which an operator has signed. */
-export const clusterActions = ['hold', 'release', 'evict'] as const
+/** More of them: each needs an `order`, which an operator has signed, or for `escrow` the owner. */
+export const clusterActions = ['hold', 'release', 'evict', 'escrow'] as const
 
 /** What becomes of a system call that a service's filter does not allow: it fails, or is only noted. */
 export const seccompModes = ['enforce', 'audit'] as const
@@ -81,6 +81,8 @@ export const commandSchema = z.strictObject({
     .optional(),
   /** For `seccomp`. `audit` weakens the sandbox: it needs `order` with the arguments {"mode", "service"}. */
   mode: z.enum(seccompModes).optional(),
+  /** For `leave`, in the arguments of its order as well: although others lose what they need. */
+  force: z.literal('yes').optional(),
   /** An order of this node's owner; for `hold` and `release` a text of `composeHold`, for `evict` of `composeEviction`. */
   order: signedTextSchema.optional(),
 })

@@ -19,6 +19,8 @@ export type Spread = {
   readonly hear: (news: News, from: string) => Promise<Heard>
   /** One round, every few seconds: exchanges with those that may not know what this node knows. Never rejects. */
   readonly round: () => Promise<void>
+  /** Has this node taken all that is known here? */
+  readonly isTold: (node: string) => boolean
   /** All have to hear of it again: something of this node's own is new. */
   readonly retell: () => void
 }
@@ -57,6 +59,7 @@ export function spreadNews({ view, own, ask, onChange, log, random }: SpreadOf):
   }
   return {
     hear: take,
+    isTold: node => told.has(node),
     retell: () => {
       told.clear()
     },

@@ -2,6 +2,8 @@ import type { Command } from '../../protocol/requests.ts'
 import { HttpError } from '../../http/error.ts'
 import type { SignedText } from '../../protocol/fields.ts'
 import { evictNode, holdNode } from './cluster-acts.ts'
+import { takeSecretBack } from './escrow.ts'
+import { leave } from './leave.ts'
 import { takeOrder } from './orders.ts'
 import type { Node } from './serve.ts'
 import type { Services } from './services.ts'
@@ -37,6 +39,8 @@ const orderedActs: Readonly<
   hold: (node, { order }) => holdNode(node, 'hold', order),
   release: (node, { order }) => holdNode(node, 'release', order),
   evict: (node, { order }) => evictNode(node, order),
+  escrow: (node, { order }) => takeSecretBack(node, order),
+  leave: (node, { order, force }) => leave(node, { order, force }),
 }
 
 /** Carries out a command of POST /v1/agent/command, but `status`. Throws HttpError. */
@@ -60,7 +64,8 @@ export async function carryOut(node: Node, command: Command): Promise<object> {
 /** Which commands may have what beside action and service. */
 const fields: Readonly<Record<Exclude<keyof Command, 'action' | 'service'>, readonly Command['action'][]>> = {
   mode: ['seccomp'],
-  order: ['seccomp', 'leave', 'hold', 'release', 'evict'],
+  force: ['leave'],
+  order: ['seccomp', 'leave', 'hold', 'release', 'evict', 'escrow'],
 }
 
 function checkFields(command: Command): void {

@@ -9,6 +9,7 @@ import { askByHttp } from '../shares/ask.ts'
 import { log, tolerate } from '../system/log.ts'
 import { run } from '../system/run.ts'
 import { eraseDeparted } from './guardian.ts'
+import { beginLeaving, hasLeft } from './leave.ts'
 import { changeRecord } from './records.ts'
 import type { Node } from './serve.ts'
 
@@ -57,7 +58,10 @@ async function applyNews(node: Node, { isDeparture }: Heard): Promise<void> {
   else await applyPeers(node)
   if (node.machine.dataOpen === true && node.machine.state.current().name !== 'stopping')
     await changeRecord(node, node.view.into)
-  if (isDeparture) await eraseDeparted(node)
+  if (!isDeparture) return
+  await eraseDeparted(node)
+  // Its record did not come to say so before a power cut; the others knew.
+  if (hasLeft(node.view.into(node.record))) beginLeaving(node)
 }
 
 /** Who says that it leaves still hears the answer. */

@@ -19,6 +19,7 @@ import { applyPeers, joinNews } from './cluster.ts'
 import { waitForOwner } from './enrollment.ts'
 import { serveJoins } from './gateway.ts'
 import { serveShares, type SharesOf } from './guardian.ts'
+import { beginLeaving, hasLeft } from './leave.ts'
 import { known, type Machine } from './machine.ts'
 import { publicSide } from './network.ts'
 import { type Node, serveCommands } from './serve.ts'
@@ -57,6 +58,10 @@ async function wake(machine: Machine): Promise<Node | undefined> {
   const { record, escrow, shares } = tokens
   const node = newNode(machine, record)
   await openToPeers(node, shares)
+  if (hasLeft(record)) {
+    beginLeaving(node)
+    return undefined
+  }
   await serveCommands(node)
   const open = untilOpen(node, escrow)
   await rearmEntry(machine)

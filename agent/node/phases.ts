@@ -13,9 +13,10 @@ import { growLast, repairTable } from '../disk/table.ts'
 import { parseOperatorFile } from '../../protocol/operator-file.ts'
 import { startReaper } from '../system/children.ts'
 import { openConsoles } from '../system/console.ts'
-import { addLogSink, describe, log } from '../system/log.ts'
+import { addLogSink, describe, log, tolerate } from '../system/log.ts'
 import { denyWritableCode, setUndumpable } from '../system/libc.ts'
 import { hasTpm, logMeasurements } from '../trust/identity.ts'
+import { eraseVolume } from '../unlock/erase.ts'
 import { known, type Machine } from './machine.ts'
 import { beginNetwork, closeFirewall, findNetwork, setClock } from './network.ts'
 import { beginSession } from './session.ts'
@@ -80,9 +81,16 @@ async function findDisk(machine: Machine): Promise<void> {
   }
   machine.disk = nameDevices(boot, (await growLast(disk)).table)
   machine.data = await readDataState(machine.disk.data)
+  if (machine.data.kind === 'pending') await endErasing(machine, machine.disk.data)
   await using data = await openDisk(machine.disk.data, 'r')
   const size = `${Math.floor((data.sectors * sectorBytes) / 1024 ** 2)} MiB`
   log(`disk: ${machine.disk.disk}, slot ${machine.disk.slot}, data: ${machine.data.kind}, ${size}`)
+}
+
+/** A node that has left, or an enrollment, was cut off: of neither anything is to be left that opens the partition. */
+async function endErasing(machine: Machine, device: string): Promise<void> {
+  await eraseVolume(device).catch(tolerate('erasing an uncommitted format'))
+  machine.data = await readDataState(device)
 }
 
 async function readOperator(machine: Machine): Promise<void> {

@@ -42,8 +42,10 @@ export type Node = RecordKeeper & {
   /** Once it has asked its guardians. */
   contacts?: Contacts
   /** Once its disk is open. */
-  care?: Pick<Care, 'goodbye' | 'trouble'>
+  care?: Pick<Care, 'goodbye' | 'takeBack' | 'trouble'>
   services?: Services
+  /** It tells the others that it leaves, or has done so. */
+  isLeaving?: boolean
   /** Stops everything in order and ends the machine. */
   readonly stop: (how: 'restart' | 'power-off') => void
 }

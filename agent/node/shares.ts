@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isHeld } from '../../protocol/cluster/membership.ts'
+import { type Escrow, sealEscrow } from '../../protocol/escrow.ts'
+import { fromBase64url } from '../../protocol/fields.ts'
 import type { Opening } from '../../protocol/shares/opening.ts'
 import { careForShares } from '../shares/care.ts'
 import { newContacts, noting } from '../shares/contacts.ts'
@@ -12,7 +14,8 @@ import { log, tolerate } from '../system/log.ts'
 import { withHeader } from '../unlock/header-file.ts'
 import { keyslotsOf } from '../unlock/keyslots.ts'
 import { storeFolder, withLeaseKey } from '../unlock/record-store.ts'
-import { removeToken } from '../unlock/volume.ts'
+import { escrowToken } from '../unlock/tokens.ts'
+import { removeToken, writeToken } from '../unlock/volume.ts'
 import { known } from './machine.ts'
 import { changeRecord } from './records.ts'
 import type { Node } from './serve.ts'
@@ -60,6 +63,7 @@ export function startCare(node: Node, opened: Pick<Opening, 'keyslot'>): void {
   })
   node.care = {
     trouble: care.trouble,
+    takeBack: care.takeBack,
     goodbye: () => Promise.race([care.goodbye(), sleep(goodbyeMs, undefined, { ref: false })]),
   }
   const { signal } = machine.stopping
@@ -87,6 +91,8 @@ function shareWorld(node: Node, guardians: GuardianClient): ShareWorld {
     change: edit => changeRecord(node, edit),
     keyslots: keyslotsOf(world, volume),
     guardians,
+    writeEscrow: (secret, number) =>
+      writeToken(world.run, device, escrowToken(escrowOf(node, secret, number))),
     removeEscrow: async () => {
       const isThere = await withHeader(device, `${volume.headerFile}-escrow`, ({ header }) =>
         Promise.resolve(header.metadata.tokens['1'] !== undefined),
@@ -97,4 +103,9 @@ function shareWorld(node: Node, guardians: GuardianClient): ShareWorld {
     now: () => new Date(),
     log,
   }
+}
+
+function escrowOf({ record }: Node, secret: Buffer, number: number): Escrow {
+  const { cluster, nodeId, luksUuid, owner, ownerPublicKey } = record
+  return sealEscrow(secret, fromBase64url(ownerPublicKey), { cluster, nodeId, luksUuid, number, owner })
 }

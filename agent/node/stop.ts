@@ -1,6 +1,8 @@
 import { reboot } from '../system/libc.ts'
 import { log, tolerate } from '../system/log.ts'
+import { eraseVolume } from '../unlock/erase.ts'
 import { abandon } from '../unlock/open.ts'
+import { hasLeft } from './leave.ts'
 import { known, type Machine } from './machine.ts'
 import type { Services } from './services.ts'
 import { nodeVolume, nodeWorld } from './volume.ts'
@@ -11,6 +13,8 @@ export type End = 'restart' | 'power-off'
 export type StopWorld = {
   /** Unmounts the data and closes the volume. */
   readonly closeData: (machine: Machine) => Promise<void>
+  /** Destroys what opens the volume. */
+  readonly erase: (machine: Machine) => Promise<void>
   /** Syncs and ends. */
   readonly end: (how: End) => void
   readonly after: (ms: number, call: () => void) => void
@@ -38,8 +42,17 @@ export async function stopMachine(machine: Machine, how: End, world: StopWorld =
     await closeLogs(services).catch(tolerate('close logs'))
   }
   if (machine.dataOpen === true) await world.closeData(machine).catch(tolerate('close data'))
+  if (machine.node !== undefined && hasLeft(machine.node.view.into(machine.node.record)))
+    await erase(machine, world)
   machine.stopping.abort()
   world.end(how)
+}
+
+/** However the node was told to stop: from its departure on nobody opens the disk again. */
+async function erase(machine: Machine, world: StopWorld): Promise<void> {
+  await world.erase(machine).then(() => {
+    log('leave: what opened the disk is destroyed')
+  }, tolerate('destroying what opens the disk'))
 }
 
 async function closeLogs(services: Services): Promise<void> {
@@ -48,6 +61,7 @@ async function closeLogs(services: Services): Promise<void> {
 
 const stopWorld: StopWorld = {
   closeData: machine => abandon(nodeWorld(), nodeVolume(known(machine, 'disk'))),
+  erase: machine => eraseVolume(known(machine, 'disk').data),
   end: reboot,
   after: (ms, call) => void setTimeout(call, ms),
 }

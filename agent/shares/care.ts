@@ -2,7 +2,7 @@ import { type EpochId, isSameEpoch } from '../../protocol/shares/epoch.ts'
 import { epochsOf, type Opening } from '../../protocol/shares/opening.ts'
 import type { SharePlan } from '../../protocol/shares/plan.ts'
 import { describe } from '../system/log.ts'
-import { settle, shareAnew, sweep } from './change.ts'
+import { settle, shareAnew, sweep, takeBack } from './change.ts'
 import type { GuardianClient } from './guardian-client.ts'
 import { type Need, needOf } from './need.ts'
 import type { ShareWorld } from './world.ts'
@@ -29,6 +29,8 @@ export type Care = {
   readonly round: () => Promise<void>
   /** Says goodbye to all guardians: whoever comes next need not wait for the lease to end. */
   readonly goodbye: () => Promise<void>
+  /** Gives the secret back to the owner. Rejects where another change is under way, or with what went wrong. */
+  readonly takeBack: () => Promise<void>
   /** What only the owner can mend; undefined for nothing. */
   readonly trouble: () => string | undefined
 }
@@ -62,6 +64,11 @@ export function careForShares(of: CareOf): Care {
     goodbye: async () => {
       await Promise.allSettled(holdersOf(world).map(holder => of.guardians.say(holder, 'goodbye')))
     },
+    takeBack: async () => {
+      if (!settled) throw new Error('Cannot take secret back: what was cut off has not ended yet')
+      await sharing.exclusively(() => takeBack(world))
+      await sweep(world, others(of))
+    },
     trouble: () => trouble,
   }
 }
@@ -72,6 +79,8 @@ function troubleOf(guardians: number): string {
 
 type Sharer = {
   readonly isUnderWay: () => boolean
+  /** Does something else that changes the ways to the disk. Rejects while another change is under way. */
+  readonly exclusively: (act: () => Promise<void>) => Promise<void>
   /** Begins to share anew when there has been need for long enough. */
   readonly consider: (need: Need) => void
 }
@@ -99,6 +108,15 @@ function sharer(of: CareOf): Sharer {
   }
   return {
     isUnderWay: () => isUnderWay,
+    exclusively: async act => {
+      if (isUnderWay) throw new Error('Cannot change shares: another change is under way')
+      isUnderWay = true
+      try {
+        await act()
+      } finally {
+        isUnderWay = false
+      }
+    },
     consider: need => {
       if (need.kind !== 'share') {
         dueMs = undefined

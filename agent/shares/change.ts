@@ -71,6 +71,26 @@ export async function shareAnew(world: ShareWorld, plan: SharePlan): Promise<voi
   )
 }
 
+/**
+ * Gives a new secret to the owner alone, by a new escrow, and destroys the way over guardians. Steps and power cuts are
+ * as for shares, but for those that ask guardians: nobody but the owner can try an escrow. Throws RangeError where the
+ * owner has the secret already, or what went wrong, with the old way still good. Not while `shareAnew` runs.
+ */
+export async function takeBack(world: ShareWorld): Promise<void> {
+  if (world.record().openings.next !== undefined) await dropNext(world)
+  const { openings } = world.record()
+  if (openings.current.kind === 'escrow')
+    throw new RangeError('Cannot take secret back: its owner has it already')
+  const number = newestEpoch(openings) + 1
+  await lend(randomFillSync(secretBuffer(32)), async secret => {
+    const keyslot = await world.keyslots.add(secret as Buffer)
+    await world.writeEscrow(secret as Buffer, number)
+    await nameNext(world, { kind: 'escrow', keyslot, number })
+  })
+  await commitNext(world)
+  world.log(`shares: escrow ${number}: the owner alone opens this node`)
+}
+
 type Sharing = { readonly secret: Buffer; readonly epochId: EpochId; readonly plan: SharePlan }
 
 async function distribute(world: ShareWorld, { secret, epochId, plan }: Sharing): Promise<readonly Holder[]> {
@@ -174,6 +194,8 @@ export async function sweep(
   await Promise.all(members.map(tell))
 }
 
+/** Of the epochs that there were: the escrow after one has the next number, the first escrow has 1. */
 function newestEpoch(openings: Openings): number {
-  return Math.max(0, ...epochsOf(openings).map(epoch => epoch.number))
+  const ways = openingsInTurn(openings)
+  return Math.max(...ways.map(way => (way.kind === 'shares' ? way.epoch.number : way.number - 1)))
 }

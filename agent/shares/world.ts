@@ -12,6 +12,8 @@ export type ShareWorld = {
   readonly change: (edit: (record: NodeRecord) => NodeRecord) => Promise<NodeRecord>
   readonly keyslots: Keyslots
   readonly guardians: Guardians
+  /** Writes an escrow of this secret for the owner into the header, in place of the one that is there. Lent. */
+  readonly writeEscrow: (secret: Buffer, number: number) => Promise<void>
   /** Takes the escrow out of the header, where there is one. */
   readonly removeEscrow: () => Promise<void>
   /** Hears what guardians answered when they were asked for their shares. */

@@ -1,4 +1,5 @@
 import { spreadNews } from '../../../agent/cluster/spread.ts'
+import type { Ask } from '../../../agent/shares/ask.ts'
 import { clusterView } from '../../../agent/cluster/view.ts'
 import type { Node } from '../../../agent/node/serve.ts'
 import { newMachine } from '../../../agent/node/machine.ts'
@@ -13,8 +14,10 @@ import {
 } from '../../protocol/cluster/sample.ts'
 import { sampleRecord } from '../unlock/node-samples.ts'
 
-/** The first of so many members, as its commands see it; the others cannot be reached. */
-export function memberNode(count: number, more: Partial<NodeRecord> = {}) {
+const unreachable = () => Promise.reject(new Error('no route'))
+
+/** The first of so many members, as its commands see it; the others cannot be reached, or answer like this. */
+export function memberNode(count: number, more: Partial<NodeRecord> = {}, ask: Ask = unreachable) {
   const nodes = Array.from({ length: count }, newNode)
   const members = nodes.map((node, at) =>
     at === 0 ? genesisRecord({ node }) : joinRecord({ node, address: `10.0.0.${at + 1}` }),
@@ -32,7 +35,7 @@ export function memberNode(count: number, more: Partial<NodeRecord> = {}) {
   const spread = spreadNews({
     view,
     own: own.nodeId,
-    ask: () => Promise.reject(new Error('no route')),
+    ask,
     onChange: () => Promise.resolve(void did.push('news')),
     log: line => log.push(line),
     random: () => 0,

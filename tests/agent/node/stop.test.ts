@@ -3,15 +3,18 @@ import t from 'tap'
 import { type Machine, newMachine } from '../../../agent/node/machine.ts'
 import type { Node } from '../../../agent/node/serve.ts'
 import { type End, stopMachine } from '../../../agent/node/stop.ts'
+import { signLeaving } from '../../../protocol/cluster/departure.ts'
+import { noMembers } from '../../../protocol/cluster/membership.ts'
 import { sampleEnrollment } from '../unlock/node-samples.ts'
+import { memberNode } from './cluster-side.ts'
 
 /** What one part of the node does when it is told to end. */
 type Part = 'ends' | 'fails' | 'hangs'
-type Parts = { readonly services: Part; readonly data: Part }
+type Parts = { readonly services: Part; readonly data: Part; readonly erase: Part }
 
 /** A machine that has just booted; `did` is what was done to it, `late` what is due when it takes too long. */
 function setUp(parts: Partial<Parts> = {}) {
-  const { services = 'ends', data = 'ends' } = parts
+  const { services = 'ends', data = 'ends', erase = 'ends' } = parts
   const did: string[] = []
   const late: (() => void)[] = []
   const act = (what: string, how: Part) => () => {
@@ -21,6 +24,7 @@ function setUp(parts: Partial<Parts> = {}) {
   }
   const world = {
     closeData: act('close data', data),
+    erase: act('erase', erase),
     end: (how: End) => void did.push(how),
     after: (_ms: number, call: () => void) => void late.push(call),
   }
@@ -95,3 +99,18 @@ t.test('what hangs is left behind, and the order that came first counts', async 
   late[0]?.()
   t.same(did, ['stop services', 'restart'])
 })
+
+const left = (['ends', 'fails'] as const).map(erase => ({ erase }))
+for (const parts of left)
+  t.test(`a node that has left destroys what opens its disk, last of all; it ${parts.erase}`, async t => {
+    const { machine, world, did, running } = setUp(parts)
+    const { node, nodes } = memberNode(2)
+    const [own] = nodes
+    const facts = { cluster: node.record.cluster, node: own?.nodeId ?? '', at: '2026-11-27T08:00:00Z' }
+    const departure = signLeaving(facts, own?.keys.lease.privateKey ?? Buffer.alloc(32))
+    node.view.hear({ membership: { ...noMembers, departures: [departure] }, endpoints: [] })
+    machine.node = { ...node, services: running }
+    machine.dataOpen = true
+    await stopMachine(machine, 'restart', world)
+    t.same(did, ['stop services', 'close log', 'close data', 'erase', 'restart'])
+  })

@@ -129,3 +129,30 @@ t.test('nothing is shared before what was cut off has come to its end', async t 
   await rounds(2)
   t.equal(bench.log.filter(line => line.includes('header away')).length, failed)
 })
+
+t.test('the secret goes back to the owner, and guardians erase what they have', async t => {
+  const few = () => Array.from({ length: 4 }, (_, at) => someNodeId(at))
+  const { bench, care, rounds } = await caring(5, 'shares', { members: few })
+  await t.rejects(care.takeBack(), { message: /cut off has not ended/ }, 'not before the first round')
+  await rounds(1)
+  await care.takeBack()
+  t.same(epochOf(bench), ['escrow'])
+  const { nodeId } = bench.disk.record
+  const kept = few().filter(one => bench.stores.get(one)?.has(nodeId))
+  t.same(kept, [])
+  await rounds(20)
+  t.equal(care.trouble(), undefined)
+  t.same(epochOf(bench), ['escrow'], 'and it stays')
+})
+
+t.test('one change at a time: the secret is not taken back while it is shared anew', async t => {
+  const hold = Promise.withResolvers<undefined>()
+  const bench = await newBench(5, 'escrow')
+  const world = bench.start({
+    border: (when, call) => (when === 'before' && call.startsWith('add') ? hold.promise : undefined),
+  })
+  const { care, rounds } = await caring(5, 'escrow', { world })
+  await rounds(3)
+  await t.rejects(care.takeBack(), { message: /another change is under way/ })
+  hold.resolve(undefined)
+})

@@ -84,6 +84,7 @@ export function processOn(disk: Disk, outside: Outside): ShareWorld {
       kill: keyslot => guarded('kill keyslot', () => void disk.keyslots.delete(keyslot)),
       list: () => guarded('list keyslots', () => [...disk.keyslots.keys()]),
     },
+    writeEscrow: secret => guarded('write escrow', () => void (disk.escrow = Buffer.from(lent(secret)))),
     removeEscrow: () => guarded('remove escrow', () => void (disk.escrow = undefined)),
     guardians: guardiansOf(disk.record.nodeId, { reach: outside.reach, guarded, lent }),
     now: outside.now ?? (() => new Date('2026-11-27T08:00:00Z')),

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
-import { settle, shareAnew } from '../../../agent/shares/change.ts'
+import { settle, shareAnew, takeBack } from '../../../agent/shares/change.ts'
+import type { ShareWorld } from '../../../agent/shares/world.ts'
 import type { SharePlan } from '../../../protocol/shares/plan.ts'
 import { type Bench, leftOver, newBench } from './bench.ts'
 import { type Border, PowerCut, unlock } from './fake-world.ts'
@@ -64,10 +65,52 @@ for (const { from, count } of starts) {
     })
 }
 
+const ofTakingBack = await bordersOf(await newBench(5, 'shares'), takeBack)
+for (const [at, border] of ofTakingBack.entries())
+  t.test(`back to escrow: a power cut ${border}, and one anywhere while that is put right`, async t => {
+    for (let second = 1, wasCut = true; wasCut; second++) {
+      const bench = await newBench(5, 'shares')
+      await t.rejects(takeBack(bench.start({ border: failsAt(at + 1, new PowerCut()) })))
+      wasCut = await restart(t, bench, failsAt(second, new PowerCut()))
+      await restart(t, bench)
+      await isWell(t, bench)
+    }
+  })
+
+for (const [at, border] of ofTakingBack.entries())
+  t.test(`back to escrow: an error ${border}, and the node starts again some time later`, async t => {
+    const bench = await newBench(5, 'shares')
+    const lent: Buffer[] = []
+    const outside = {
+      border: failsAt(at + 1, new Error('some error')),
+      lent: (bytes: Buffer) => lent.push(bytes),
+    }
+    const world = bench.start(outside)
+    await takeBack(world).catch((error: unknown) => t.match(error, { message: 'some error' }))
+    t.ok(await unlock(bench.disk, bench.start()), 'some way opens the disk')
+    t.ok(lent.every(isWiped), 'secrets are wiped')
+    await restart(t, bench)
+    await isWell(t, bench)
+  })
+
+t.test('back to escrow: the owner alone opens it, without any guardian; numbers rise', async t => {
+  const bench = await newBench(5, 'shares')
+  await takeBack(bench.start())
+  bench.guardians.clear()
+  const { current } = bench.disk.record.openings
+  t.match(current, { kind: 'escrow', number: 2 })
+  t.equal(await unlock(bench.disk, bench.start()), current)
+  t.same(leftOver(bench.disk), [])
+  await t.rejects(takeBack(bench.start()), { name: 'RangeError', message: /has it already/ })
+})
+
 /** The borders that a change passes when nothing goes wrong. */
-async function bordersOf(bench: Bench): Promise<readonly string[]> {
+async function bordersOf(
+  bench: Bench,
+  change: (world: ShareWorld, plan: SharePlan) => Promise<void> = shareAnew,
+): Promise<readonly string[]> {
   const passed: string[] = []
-  await shareAnew(bench.start({ border: (when, call) => void passed.push(`${when} ${call}`) }), bench.plan)
+  await change(bench.start({ border: (when, call) => void passed.push(`${when} ${call}`) }), bench.plan)
   return passed
 }
 

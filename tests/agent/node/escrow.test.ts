@@ -1,0 +1,110 @@
+import t from 'tap'
+import { carryOut } from '../../../agent/node/acts.ts'
+import { composeEviction, evicted } from '../../../protocol/cluster/departure.ts'
+import { noMembers } from '../../../protocol/cluster/membership.ts'
+import { formatTime } from '../../../protocol/fields.ts'
+import { composeOrder, type Order } from '../../../protocol/order.ts'
+import { newEpochId } from '../../../protocol/shares/epoch.ts'
+import type { Opening } from '../../../protocol/shares/opening.ts'
+import { authority, cluster, newNode, newWallet, signedBy } from '../../protocol/cluster/sample.ts'
+import { memberNode } from './cluster-side.ts'
+
+const owner = newWallet()
+const escrow: Opening = { kind: 'escrow', keyslot: 0, number: 1 }
+const shares: Opening = {
+  kind: 'shares',
+  keyslot: 1,
+  epoch: {
+    ...newEpochId(1),
+    threshold: 3,
+    made: '2026-11-27T08:00:00Z',
+    holders: [1, 2, 3].map(x => ({
+      node: newNode().nodeId,
+      x,
+      salt: 'A'.repeat(22),
+      hash: 'A'.repeat(43),
+    })),
+  },
+}
+
+function setUp(count = 4, current = shares) {
+  const side = memberNode(count, { owner: owner.address, openings: { current } })
+  side.node.care = {
+    goodbye: () => Promise.resolve(),
+    trouble: () => undefined,
+    takeBack: () => Promise.resolve(void side.did.push('take back')),
+  }
+  const order = (changes: Partial<Order> = {}, by = owner) => {
+    const expires = formatTime(new Date(Date.now() + 60_000))
+    const facts = {
+      node: side.node.record.nodeId,
+      action: 'escrow',
+      arguments: {},
+      number: 1,
+      expires,
+    } as const
+    return signedBy(by, composeOrder({ ...facts, ...changes }))
+  }
+  const take = (changes: Partial<Order> = {}, by = owner) =>
+    carryOut(side.node, { action: 'escrow', order: order(changes, by) })
+  return { ...side, take }
+}
+
+t.test('the owner takes the secret back; the order is stored first', async t => {
+  const { take, did } = setUp()
+  t.same(await take(), { status: 'escrow' })
+  t.same(did, ['store 1', 'take back'])
+})
+
+t.test('of an evicted node it is taken back whoever else is there', async t => {
+  const { node, take, did } = setUp(7)
+  const { nodeId } = node.record
+  const text = composeEviction({ cluster, node: nodeId, force: 'no', issued: '2026-11-27T08:00:00Z' })
+  const departures = [evicted(nodeId, signedBy(authority, text))]
+  node.view.hear({ membership: { ...noMembers, departures }, endpoints: [] })
+  await take()
+  t.equal(did.at(-1), 'take back')
+})
+
+type Set = ReturnType<typeof setUp>
+const refused: readonly (readonly [string, Set, (set: Set) => Promise<unknown>, number])[] = [
+  ['nobody who signed', setUp(), ({ node }) => carryOut(node, { action: 'escrow' }), 403],
+  ['a stranger', setUp(), ({ take }) => take({}, newWallet()), 403],
+  ['the authority, who is not the owner', setUp(), ({ take }) => take({}, authority), 403],
+  ['another node', setUp(), ({ take }) => take({ node: newNode().nodeId }), 403],
+  ['another action', setUp(), ({ take }) => take({ action: 'unlock' }), 403],
+  ['arguments', setUp(), ({ take }) => take({ arguments: { force: 'yes' } }), 403],
+  ['an hour that is over', setUp(), ({ take }) => take({ expires: '2020-01-01T00:00:00Z' }), 403],
+  ['five guardians', setUp(6), ({ take }) => take(), 409],
+  ['an escrow', setUp(4, escrow), ({ take }) => take(), 409],
+  [
+    'a closed disk',
+    setUp(),
+    ({ node, take }) => {
+      node.machine.dataOpen = false
+      return take()
+    },
+    409,
+  ],
+  [
+    'a node that stops',
+    setUp(),
+    ({ node, take }) => {
+      node.machine.state.become('stopping')
+      return take()
+    },
+    409,
+  ],
+]
+for (const [why, set, act, status] of refused)
+  t.test(`refused with ${status}, and the order stays unused: ${why}`, async t => {
+    await t.rejects(act(set), { name: 'HttpError', status })
+    t.same(set.did, [])
+  })
+
+t.test('the same order twice is carried out once', async t => {
+  const { take, did } = setUp()
+  await take()
+  await t.rejects(take(), { name: 'HttpError', status: 403, message: /number 1 is used/ })
+  t.same(did, ['store 1', 'take back'])
+})

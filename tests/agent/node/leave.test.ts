@@ -1,0 +1,274 @@
+import t from 'tap'
+import { carryOut } from '../../../agent/node/acts.ts'
+import { beginLeaving, hasLeft, leave, type LeaveWorld } from '../../../agent/node/leave.ts'
+import type { Ask } from '../../../agent/shares/ask.ts'
+import { composeEviction, evicted, signLeaving } from '../../../protocol/cluster/departure.ts'
+import { noMembers } from '../../../protocol/cluster/membership.ts'
+import type { News } from '../../../protocol/cluster/news.ts'
+import { formatTime } from '../../../protocol/fields.ts'
+import { composeOrder, type Order } from '../../../protocol/order.ts'
+import { authority, cluster, newNode, newWallet, signedBy } from '../../protocol/cluster/sample.ts'
+import { memberNode } from './cluster-side.ts'
+
+const issued = '2026-11-27T08:00:00Z'
+const owner = newWallet()
+
+/** The first of so many members; of the others these can be told. */
+function setUp(count: number, reached: readonly number[] = Array.from({ length: count }, (_, at) => at)) {
+  const told: string[] = []
+  const ask = (async (to: string, { body }: { body?: News }) => {
+    if (!reached.some(at => side.nodes[at]?.nodeId === to)) throw new Error('no route')
+    if (body?.membership.departures.length === 1) told.push(to)
+    return Promise.resolve({ membership: noMembers, endpoints: [] })
+  }) as Ask
+  const side = memberNode(count, { owner: owner.address }, ask)
+  const [own = newNode()] = side.nodes
+  const ended = Promise.withResolvers<undefined>()
+  const clock = { ms: Date.parse(issued) }
+  const world: LeaveWorld = {
+    withLeaseKey: use => use(own.keys.lease.privateKey),
+    pause: ms => Promise.resolve((clock.ms += ms)),
+    nowMs: () => clock.ms,
+  }
+  const stored: boolean[] = []
+  const node = {
+    ...side.node,
+    keepRecord: (next: typeof side.node.record) => {
+      stored.push(hasLeft(next))
+      return Promise.resolve(next)
+    },
+    stop: (how: string) => {
+      side.did.push(how)
+      ended.resolve(undefined)
+    },
+  }
+  const order = (changes: Partial<Order> = {}, by = owner) => {
+    const expires = formatTime(new Date(Date.now() + 60_000))
+    const facts = {
+      node: own.nodeId,
+      action: 'leave',
+      arguments: {},
+      number: 1,
+      expires,
+      ...changes,
+    } as const
+    return signedBy(by, composeOrder(facts))
+  }
+  return { ...side, node, own, told, world, stored, order, ended: ended.promise, clock }
+}
+
+const forced = { arguments: { force: 'yes' } } as const
+const others = ({ nodes }: ReturnType<typeof setUp>) =>
+  nodes
+    .slice(1)
+    .map(one => one.nodeId)
+    .toSorted()
+
+t.test('a node leaves: stored first, then told to all, then it stops', async t => {
+  const set = setUp(4)
+  t.match(await leave(set.node, { order: set.order() }, set.world), { status: 'leaving' })
+  t.same(set.stored, [false, true], 'the number of the order, then the departure')
+  await set.ended
+  t.same(set.told.toSorted(), others(set))
+  t.same(set.did, ['power-off'])
+  t.ok(hasLeft(set.node.record))
+})
+
+t.test('a genesis alone leaves as well', async t => {
+  const set = setUp(1)
+  await leave(set.node, { order: set.order() }, set.world)
+  await set.ended
+  t.ok(hasLeft(set.node.record))
+})
+
+t.test('whoever cannot be told is not waited for longer than the others need', async t => {
+  const set = setUp(4, [2])
+  await leave(set.node, { order: set.order() }, set.world)
+  await set.ended
+  t.same([...new Set(set.told)], [set.nodes[2]?.nodeId])
+  const seconds = (set.clock.ms - Date.parse(issued)) / 1000
+  t.ok(seconds >= 29 && seconds <= 31, `${seconds} s`)
+})
+
+t.test('where nobody can be told it leaves only by force, after ten minutes', async t => {
+  const set = setUp(3, [])
+  await t.rejects(leave(set.node, { order: set.order() }, set.world), {
+    name: 'HttpError',
+    status: 409,
+    message: /no other node/,
+  })
+  t.same([set.stored, set.node.record.lastOrder], [[], 0], 'the order is not used up')
+  await leave(set.node, { order: set.order(forced), force: 'yes' }, set.world)
+  await set.ended
+  t.ok(set.clock.ms - Date.parse(issued) >= 600_000)
+})
+
+t.test('it is refused where others would have too few holders, but not by force', async t => {
+  const set = setUp(7)
+  for (const { nodeId } of set.nodes.slice(4)) {
+    const text = composeEviction({ cluster, node: nodeId, force: 'yes', issued: formatTime(new Date()) })
+    const departures = [evicted(nodeId, signedBy(authority, text))]
+    set.node.view.hear({ membership: { ...noMembers, departures }, endpoints: [] })
+  }
+  await t.rejects(leave(set.node, { order: set.order() }, set.world), {
+    name: 'HttpError',
+    message: /too few/,
+  })
+  t.match(await leave(set.node, { order: set.order(forced), force: 'yes' }, set.world), { status: 'leaving' })
+  await set.ended
+})
+
+type Set = ReturnType<typeof setUp>
+const refused: readonly (readonly [string, (set: Set) => Promise<unknown>, number])[] = [
+  ['no order', ({ node }) => carryOut(node, { action: 'leave' }), 403],
+  ['a stranger', ({ node, order, world }) => leave(node, { order: order({}, newWallet()) }, world), 403],
+  [
+    'an operator who is not the owner',
+    ({ node, order, world }) => leave(node, { order: order({}, authority) }, world),
+    403,
+  ],
+  [
+    'another node',
+    ({ node, order, world }) => leave(node, { order: order({ node: newNode().nodeId }) }, world),
+    403,
+  ],
+  [
+    'another action',
+    ({ node, order, world }) => leave(node, { order: order({ action: 'unlock' }) }, world),
+    403,
+  ],
+  [
+    'an hour that is over',
+    ({ node, order, world }) => leave(node, { order: order({ expires: '2020-01-01T00:00:00Z' }) }, world),
+    403,
+  ],
+  [
+    'force that was not signed',
+    ({ node, order, world }) => leave(node, { order: order(), force: 'yes' }, world),
+    403,
+  ],
+  [
+    'force that was not asked for',
+    ({ node, order, world }) => leave(node, { order: order(forced) }, world),
+    403,
+  ],
+  [
+    'a used number',
+    ({ node, order, world }) => {
+      node.record = { ...node.record, lastOrder: 1 }
+      return leave(node, { order: order() }, world)
+    },
+    403,
+  ],
+  [
+    'a closed disk',
+    ({ node, order, world }) => {
+      node.machine.dataOpen = false
+      return leave(node, { order: order() }, world)
+    },
+    409,
+  ],
+  [
+    'a node that stops',
+    ({ node, order, world }) => {
+      node.machine.state.become('stopping')
+      return leave(node, { order: order() }, world)
+    },
+    409,
+  ],
+  [
+    'a node that was evicted',
+    ({ node, order, world, own }) => {
+      const text = composeEviction({ cluster, node: own.nodeId, force: 'no', issued })
+      const departures = [evicted(own.nodeId, signedBy(authority, text))]
+      node.view.hear({ membership: { ...noMembers, departures }, endpoints: [] })
+      return leave(node, { order: order() }, world)
+    },
+    409,
+  ],
+]
+for (const [why, act, status] of refused)
+  t.test(`refused with ${status}, and nothing stored, told or destroyed: ${why}`, async t => {
+    const set = setUp(3)
+    await t.rejects(act(set), { name: 'HttpError', status })
+    t.same([set.stored, set.told, set.did], [[], [], []])
+    t.notOk(hasLeft(set.node.view.into(set.node.record)))
+  })
+
+t.test('ordered twice it leaves once', async t => {
+  const set = setUp(3)
+  await leave(set.node, { order: set.order() }, set.world)
+  await leave(set.node, { order: set.order({ number: 2 }), force: undefined }, set.world)
+  await set.ended
+  t.same(set.did, ['power-off'])
+})
+
+t.test('a departure that cannot be stored is not acted on, and can be ordered again', async t => {
+  const set = setUp(3)
+  let broken = true
+  const node: Set['node'] = {
+    ...set.node,
+    keepRecord: next =>
+      broken && hasLeft(next) ? Promise.reject(new Error('disk away')) : Promise.resolve(next),
+  }
+  await t.rejects(leave(node, { order: set.order() }, set.world), { message: 'disk away' })
+  t.same(set.did, [])
+  broken = false
+  await leave(node, { order: set.order({ number: 2 }) }, set.world)
+  await set.ended
+})
+
+t.test('after a power cut a locked node goes on by its record alone', async t => {
+  const set = setUp(3)
+  await leave(set.node, { order: set.order() }, set.world)
+  await set.ended
+  const { record } = set.node
+  const again = setUp(3)
+  again.node.machine.dataOpen = false
+  beginLeaving(again.node, { ...again.world, withLeaseKey: () => Promise.reject(new Error('closed')) })
+  await again.ended
+  t.ok(hasLeft(record))
+})
+
+const facts = (node: string) => ({ cluster, node, at: issued })
+const strange = newNode()
+const unleft: readonly (readonly [string, (set: Set) => object])[] = [
+  ['nothing', () => noMembers],
+  [
+    'the signature of its identity key, which a copy of the disk has',
+    ({ own }) => ({ departures: [signLeaving(facts(own.nodeId), own.keys.identity.privateKey)] }),
+  ],
+  [
+    'that of a stranger',
+    ({ own }) => ({ departures: [signLeaving(facts(own.nodeId), strange.keys.lease.privateKey)] }),
+  ],
+  [
+    'the departure of another',
+    () => ({ departures: [signLeaving(facts(strange.nodeId), strange.keys.lease.privateKey)] }),
+  ],
+  [
+    'a departure from another cluster',
+    ({ own }) => ({
+      departures: [
+        signLeaving({ ...facts(own.nodeId), cluster: '0b'.repeat(16) }, own.keys.lease.privateKey),
+      ],
+    }),
+  ],
+  [
+    'an eviction',
+    ({ own }) => ({
+      departures: [
+        evicted(
+          own.nodeId,
+          signedBy(authority, composeEviction({ cluster, node: own.nodeId, force: 'yes', issued })),
+        ),
+      ],
+    }),
+  ],
+]
+for (const [what, membership] of unleft)
+  t.test(`no disk is destroyed for a record with ${what}`, async t => {
+    const set = setUp(2)
+    const { record } = set.node
+    t.notOk(hasLeft({ ...record, membership: { ...record.membership, ...membership(set) } }))
+  })
