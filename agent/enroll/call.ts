@@ -3,6 +3,7 @@ import type { ClientOptions } from 'ws'
 import { callPingMs, callSilenceMs, frameBytesMax } from '../../protocol/enroll-call.ts'
 import { isAborted } from '../system/abort.ts'
 import { webSocket } from '../system/late.ts'
+import { tolerate } from '../system/log.ts'
 import { type CallOf, converse } from './conversation.ts'
 
 export type GatewayCall = {
@@ -23,7 +24,8 @@ export type Call = {
 /** Calls the gateway that the operator file names, and again whenever the call ends, so that it can enroll this node. */
 export function callGateway(of: GatewayCall): Call {
   const ended = new AbortController()
-  const calling = keepCalling(of, ended.signal)
+  // Port 9999 goes on without it; unheard, a fault of it would end the agent.
+  const calling = keepCalling(of, ended.signal).catch(tolerate('call to the gateway'))
   return {
     end: async () => {
       ended.abort()
