@@ -24,9 +24,11 @@ export type Desk = {
   readonly pause?: () => Promise<unknown>
 }
 
+/** Answers a completion of somebody, who is named by an address or the like. Throws HttpError with a refusal. */
+export type Complete = (completion: Completion, from: string) => Promise<Reply>
+
 /** The routes of port 9999, as docs/enrollment.md has them. Never the claim word. */
-export function deskRoutes(desk: Desk): Routes {
-  const complete = completer(desk)
+export function deskRoutes(desk: Desk, complete = completer(desk)): Routes {
   return {
     'GET /': { handle: request => show(desk, request.headers.accept ?? '') },
     'POST /v1/agent/enroll/complete': {
@@ -59,7 +61,7 @@ function closedError(why: string): HttpError {
 }
 
 /** Answers completions: the first good one is carried out, and while it is others are turned away at once. */
-function completer(desk: Desk): (completion: Completion, from: string) => Promise<Reply> {
+export function completer(desk: Desk): Complete {
   const { pause = () => sleep(refusalMs) } = desk
   const answering = new Set<string>()
   const turn = turns(pause)

@@ -1,7 +1,8 @@
 import type { Server } from 'node:http'
 import type { NodeRecord } from '../../protocol/record.ts'
 import { acknowledge, commitAccepted } from '../enroll/commit.ts'
-import { deskRoutes } from '../enroll/desk.ts'
+import { type Call, callGateway } from '../enroll/call.ts'
+import { type Complete, completer, deskRoutes } from '../enroll/desk.ts'
 import type { Accepted } from '../enroll/judge.ts'
 import type { Session } from '../enroll/session.ts'
 import { closeHttp, serveHttp } from '../../http/server.ts'
@@ -70,7 +71,9 @@ async function serveDesk(
     const box = accepted.sealReply(Buffer.from(JSON.stringify(acknowledge(record))))
     return { box, member: accepted.member }
   }
-  const routes = deskRoutes({ session, owner, closed: undefined, carryOut })
+  const desk = { session, owner, closed: undefined, carryOut }
+  const complete = completer(desk)
+  const routes = deskRoutes(desk, complete)
   const server: Server = await serveHttp({
     address: '0.0.0.0',
     port,
@@ -78,10 +81,21 @@ async function serveDesk(
     routes,
   })
   machine.state.become('blank', 'its owner')
+  const call = callOf(machine, { session, complete })
   await answering()
   const record = await enrolled.promise
-  await closeHttp(server)
+  await Promise.all([closeHttp(server), call?.end()])
   return record
+}
+
+type Offer = { readonly session: () => Session; readonly complete: Complete }
+
+/** For where nobody can call this node: it calls the gateway that its operator file names. */
+function callOf(machine: Machine, { session, complete }: Offer): Call | undefined {
+  const operator = known(machine, 'operator')
+  if (operator.kind !== 'file' || operator.file.gateway === undefined) return undefined
+  const { gateway } = operator.file
+  return callGateway({ gateway, hello: () => session().hello, complete, log, random: Math.random })
 }
 
 async function enrollAs(machine: Machine, accepted: Accepted): Promise<NodeRecord> {

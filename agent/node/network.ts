@@ -31,11 +31,12 @@ export async function closeFirewall(machine: Machine): Promise<void> {
 
 /** The rules before enrollment or before WireGuard is up. */
 export function publicSide(machine: Machine): FirewallState {
+  // Also where nobody can be enrolled: port 9999 then says why.
+  const enrollmentOpen = known(machine, 'data').kind !== 'enrolled'
   return {
-    // Also where nobody can be enrolled: port 9999 then says why.
-    enrollmentOpen: known(machine, 'data').kind !== 'enrolled',
+    enrollmentOpen,
     dhcp: staticNetwork(machine) === undefined,
-    outsideTcp: [],
+    outsideTcp: enrollmentOpen ? gatewayPorts(machine) : [],
     services: [],
   }
 }
@@ -81,6 +82,12 @@ function firstLease(machine: Machine): Promise<void> {
       },
     }).catch(tolerate('DHCP'))
   })
+}
+
+/** A node that waits for its owner calls its gateway. */
+function gatewayPorts({ operator }: Machine): number[] {
+  const gateway = operator?.kind === 'file' ? operator.file.gateway : undefined
+  return gateway === undefined ? [] : [Number(new URL(gateway).port || 443)]
 }
 
 function staticNetwork(machine: Machine) {

@@ -7,3 +7,8 @@
 export function ffi(): typeof import('node:ffi') {
   return process.getBuiltinModule('node:ffi')
 }
+
+/** ws, which loads node:http. */
+export async function webSocket(): Promise<typeof import('ws').WebSocket> {
+  return (await import('ws')).WebSocket
+}

@@ -20,6 +20,19 @@ for (const [data, open] of states)
     },
   )
 
+const calls = [
+  ['of the usual port', 'https://gateway.example/', { kind: 'blank' }, [443]],
+  ['of another port', 'https://192.0.2.5:8443', { kind: 'blank' }, [8443]],
+  ['that the file does not name', undefined, { kind: 'blank' }, []],
+  ['once the node is enrolled', 'https://192.0.2.5:8443', { kind: 'enrolled' }, []],
+] as const
+for (const [what, gateway, data, ports] of calls)
+  t.test(`the agent may call ${ports.length > 0 ? 'a gateway' : 'no gateway'} ${what}`, t => {
+    const file = { v: 1, ...(gateway === undefined ? {} : { gateway }) } as const
+    t.same(publicSide({ ...newMachine(), data, operator: { kind: 'file', file } }).outsideTcp, ports)
+    t.end()
+  })
+
 t.test('publicSide() decides nothing before the disk is known', t => {
   t.throws(() => publicSide(newMachine()), /has not found it yet/)
   t.end()
