@@ -7,7 +7,7 @@ const minutes = 60_000
 // Six machines: the first is enrolled as genesis, the others join; then all give their secrets to each other.
 t.test('a cluster of six nodes', async t => {
   const boot = { fwCfg: { 'opt/orama/fault': 'hurry@shares' } }
-  const { nodes } = await makeCluster(t, { image: await testImage('cluster'), count: 6, boot })
+  const { nodes } = await makeCluster(t, { image: await testImage('cluster'), count: 6, calling: 3, boot })
 
   await t.test('every node gives its secret to the five others, and its escrow goes', async t => {
     for (const { name, machine } of nodes) {

@@ -1,166 +1,154 @@
-import { randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as z from 'zod'
 import type { Machine } from '../../../qemu/machine.ts'
 import { type Network, startNetwork } from '../../../qemu/network.ts'
-import { inviteKey, proveInvite, tokenHash } from '../../../protocol/cluster/invite.ts'
-import { sealClaim } from '../../../protocol/cluster/joining.ts'
-import type { MemberRecord } from '../../../protocol/cluster/member.ts'
-import { noMembers } from '../../../protocol/cluster/membership.ts'
-import { type News, newsSchema } from '../../../protocol/cluster/news.ts'
-import { composeVoucher } from '../../../protocol/cluster/voucher.ts'
-import { type EnrollmentConfig, verifyAcknowledgement } from '../../../protocol/completion.ts'
-import { formatTime, toBase64url } from '../../../protocol/fields.ts'
-import { composeGrant } from '../../../protocol/grant.ts'
-import { helloHash, helloPageSchema } from '../../../protocol/hello.ts'
-import { newKeyPair } from '../../../protocol/keys.ts'
-import { completionAnswerSchema } from '../../../protocol/requests.ts'
-import { sealCompletion } from '../../../protocol/seal.ts'
-import { addressOf, publicKeyOf, signText } from '../../../protocol/wallet.ts'
-import { ask, posted } from './enrollment-port.ts'
+import { ipv4, nodeId } from '../../../protocol/fields.ts'
 import { testFolder } from './folder.ts'
 import type { Test } from './keep.ts'
-import { enroll, makePlace, operatorOf, type Place, readConsole, type Site } from './node.ts'
-import { nodeFile, walletKey } from './wallet-file.ts'
+import {
+  bootMs,
+  enrollment,
+  connect,
+  makePlace,
+  must,
+  operatorOf,
+  type Place,
+  readConsole,
+  type Site,
+} from './node.ts'
+import { poll } from './poll.ts'
+import { untilReady } from './status.ts'
 
 /** One node of a cluster under test. */
 export type ClusterNode = {
   readonly name: string
   readonly place: Place
-  /** On WireGuard. */
-  readonly address: string
   machine: Machine
+  /** Empty until it is enrolled. */
   nodeId: string
-  token: string
+  /** On WireGuard. */
+  address: string
 }
 
-/** Several machines on one network. The operator's machine plays the gateway's part when a node joins. */
+/** Several machines on one network, and the operator of them all. */
 export type Cluster = {
   readonly folder: string
   readonly network: Network
+  readonly orama: Site['orama']
   /** The genesis first. */
   readonly nodes: ClusterNode[]
 }
 
 type Boot = Parameters<Place['boot']>[0]
-const minuteMs = 60_000
 
-/** Boots `count` machines; the first is enrolled as genesis, then each of the others joins. */
-export async function makeCluster(
-  t: Test,
-  of: { readonly image: string; readonly count: number; readonly boot?: Boot },
-): Promise<Cluster> {
-  const folder = await testFolder(t)
-  const network = await startNetwork({ folder })
-  t.teardown(async () => network[Symbol.asyncDispose]())
-  const nodes: ClusterNode[] = []
-  const cluster = { folder, network, nodes }
-  for (let at = 1; at <= of.count; at += sideBySide) {
-    const next = Array.from({ length: Math.min(sideBySide, of.count + 1 - at) }, (_, more) => at + more)
-    nodes.push(...(await Promise.all(next.map(number => boot(t, { ...of, folder, network, number })))))
-  }
-  for (const node of nodes) await (node === nodes[0] ? enrollGenesis : enrollNext)(cluster, node)
-  return cluster
+export type ClusterOf = {
+  readonly image: string
+  readonly count: number
+  /** So many of them, the last, wait at the gateway for their owner, whom their operator file names. */
+  readonly calling: number
+  readonly boot?: Boot
 }
 
+const minuteMs = 60_000
+/** How operators call the cluster here. */
+export const environment = 'test'
 /** A machine that boots keeps one core busy. */
 const sideBySide = 2
 
-type Booted = Pick<Cluster, 'folder' | 'network'> & {
-  readonly image: string
-  readonly boot?: Boot
-  readonly number: number
+/** Boots machines: the first is enrolled as genesis, and by its gateway each of the others joins, one by one. */
+export async function makeCluster(t: Test, of: ClusterOf): Promise<Cluster> {
+  const folder = await testFolder(t)
+  const network = await startNetwork({ folder })
+  t.teardown(async () => network[Symbol.asyncDispose]())
+  const cluster: Cluster = { folder, network, orama: operatorOf(network, folder), nodes: [] }
+  const { address: owner } = ownerSchema.parse(
+    JSON.parse(must(await cluster.orama('wallet', 'new', '--json'))),
+  )
+  for (let at = 0; at < of.count; at += sideBySide) {
+    const next = Array.from({ length: Math.min(sideBySide, of.count - at) }, (_, more) => at + more + 1)
+    cluster.nodes.push(...(await Promise.all(next.map(number => boot(t, { ...of, cluster, number, owner })))))
+  }
+  const [genesis, ...others] = cluster.nodes
+  if (genesis === undefined) throw new RangeError('Cannot make a cluster of no nodes')
+  await enrollGenesis(cluster, genesis)
+  for (const [at, node] of others.entries())
+    await joinNode(cluster, node, { calling: at >= others.length - of.calling })
+  return cluster
 }
+
+const ownerSchema = z.looseObject({ address: z.string() })
+
+type Booted = ClusterOf & { readonly cluster: Cluster; readonly number: number; readonly owner: string }
 
 /** Until its console says that it waits for its owner. */
-async function boot(
-  t: Test,
-  { folder, network, image, number, boot: options }: Booted,
-): Promise<ClusterNode> {
+async function boot(t: Test, { cluster, number, owner, ...of }: Booted): Promise<ClusterNode> {
+  const { folder, network, orama } = cluster
   const name = `node-${number}`
-  const place = await makePlace(t, { folder, network, image, name })
-  const machine = await place.boot(options)
+  const place = await makePlace(t, { folder, network, image: of.image, name })
+  if (number > of.count - of.calling) {
+    const gateway = `https://${cluster.nodes[0]?.place.port.address ?? ''}`
+    must(await orama('image', 'prepare', place.disk.file, '--owner', owner, '--gateway', gateway))
+  }
+  const machine = await place.boot(of.boot)
   await machine.console.waitFor('STATE blank\n', 5 * minuteMs)
-  return { name, place, address: `10.0.0.${number}`, machine, nodeId: '', token: '' }
+  return { name, place, machine, nodeId: '', address: '' }
 }
+
+/** The site of one node, for what works on one. */
+export function siteOf({ folder, network, orama }: Cluster, { place }: ClusterNode): Site {
+  return { folder, network, orama, ...place }
+}
+
+const enrolledSchema = z.looseObject({ nodeId, address: ipv4 })
 
 async function enrollGenesis(cluster: Cluster, node: ClusterNode): Promise<void> {
+  const { orama } = cluster
   const site = siteOf(cluster, node)
-  await enroll(site, node.machine)
-  const { nodeId, enrolled } = await nodeFile(site)
-  Object.assign(node, { nodeId, token: enrolled?.agentToken ?? '' })
+  const enrolled = must(await orama(...enrollment(site, await readConsole(node.machine)), '--json'))
+  Object.assign(node, pick(enrolled))
+  await connect(site)
+  await untilReady(site, 'gateway')
+  const place = ['--gateway', `https://${node.place.port.address}`, '--server-name', 'gateway.orama.internal']
+  const fingerprint = await fingerprintOf(site)
+  must(await orama('env', 'add', environment, ...place, '--fingerprint', fingerprint))
 }
 
-async function enrollNext(cluster: Cluster, node: ClusterNode): Promise<void> {
-  const known = await exchange(cluster, noNews)
-  const member = await join(siteOf(cluster, node), node, known)
-  await exchange(cluster, { ...noNews, membership: { members: [member], departures: [] } })
+/** As the gateway's log says it, which the operator reads over WireGuard. */
+async function fingerprintOf({ orama }: Site): Promise<string> {
+  const log = must(await orama('node', 'logs', '--node-ip', '10.0.0.1', '--service', 'gateway'))
+  const found = /"certificate":"([0-9a-f]{64})"/.exec(log)?.[1]
+  if (found === undefined) throw new Error(`Cannot find the certificate in the gateway's log: ${log}`)
+  return found
 }
 
-function siteOf({ folder, network }: Cluster, { place }: ClusterNode): Site {
-  return { folder, network, ...place, orama: operatorOf(network, folder) }
-}
-
-const noNews: News = { membership: noMembers, endpoints: [] }
-
-/** Gives news to the genesis, and takes its own. */
-async function exchange({ network, nodes: [genesis] }: Cluster, news: News): Promise<News> {
-  if (genesis === undefined) throw new RangeError('Cannot ask a cluster of no nodes')
-  const url = `http://${genesis.address}:9998/v1/agent/news`
-  const token = `Authorization: Bearer ${genesis.token}`
-  const flags = ['-s', '-m', '30', '-H', token, '--data-binary', '@-', url]
-  const text = await network.exec('curl', flags, { input: JSON.stringify(news) })
-  const parsed = newsSchema.safeParse(JSON.parse(text))
-  if (!parsed.success) throw new Error(`Cannot exchange news: ${text.slice(0, 500)}`)
-  return parsed.data
-}
-
-/** What an invite, the owner's command and the gateway do together. */
-async function join(site: Site, node: ClusterNode, known: News): Promise<MemberRecord> {
-  const file = await nodeFile(site)
-  const operator = await walletKey(site)
-  const owner = randomBytes(32)
-  const token = randomBytes(32)
-  const gateway = newKeyPair('x25519')
-  const shown = await readConsole(node.machine, 'boot', 5 * minuteMs)
-  const { hello } = helloPageSchema.parse((await ask(site, {})).body)
-  const now = Date.now()
-  const [issued, expires] = [formatTime(new Date(now)), formatTime(new Date(now + 15 * minuteMs))]
-  const hash = tokenHash(inviteKey(token).publicKey)
-  const voucher = composeVoucher({ cluster: file.cluster, tokenHash: hash, issued, expires })
-  const text = composeGrant({
-    kind: 'join',
-    cluster: file.cluster,
-    authority: file.owner,
-    hello: helloHash(hello),
-    code: shown.code,
-    nodeIp: site.port.address,
-    gatewayKey: toBase64url(gateway.publicKey),
-    tokenHash: hash,
-    issued,
-    expires,
+/** An invite, and the owner's command with it: at the node's port 9999, or by the code under which it called. */
+async function joinNode(
+  { folder, orama }: Cluster,
+  node: ClusterNode,
+  { calling }: { readonly calling: boolean },
+): Promise<void> {
+  const shown = await readConsole(node.machine)
+  const file = join(folder, `${node.name}.invite`)
+  await writeFile(file, must(await orama('node', 'invite', '--env', environment)), { mode: 0o600 })
+  const enroll = ['node', 'enroll', '--invite', file, '--json']
+  const where = calling
+    ? ['--by-code', shown.code]
+    : ['--node-ip', node.place.port.address, '--code', shown.code, '--claim', shown.claim]
+  const waits = (status: number) => status !== 4
+  // A node that calls may not have called yet.
+  const { out, error } = await poll({
+    ask: () => orama(...enroll, ...where),
+    wanted: ({ status, error: said }) => waits(status) && !(calling && said.includes('no such node')),
+    what: `${node.name} to join`,
+    deadlineMs: bootMs,
+    askAgainMs: 2000,
   })
-  const config: EnrollmentConfig = {
-    v: 1,
-    cluster: file.cluster,
-    clusterSecret: file.clusterSecret,
-    wireguard: { address: node.address, prefix: 24, listenPort: 51_820, peers: [] },
-    join: {
-      invite: {
-        voucher: { text: voucher, signature: signText(voucher, operator) },
-        proof: proveInvite(token, text),
-      },
-      ...known,
-    },
-  }
-  const plaintext = Buffer.from(JSON.stringify(config))
-  const sealed = sealCompletion({ hello, grantText: text, gatewayPrivate: gateway.privateKey, plaintext })
-  const grant = { text, signature: signText(text, owner) }
-  const claim = sealClaim(shown.claim, { hello, grant })
-  const answer = await ask(site, posted({ v: 1, grant, ephemeral: sealed.ephemeral, box: sealed.box, claim }))
-  if (answer.status !== 200) throw new Error(`Cannot join: ${JSON.stringify(answer.body)}`)
-  const { box, member } = completionAnswerSchema.parse(answer.body)
-  const expected = { hello, owner: addressOf(publicKeyOf(owner)), cluster: file.cluster }
-  const acknowledgement = verifyAcknowledgement(JSON.parse(sealed.openReply(box).toString()), expected)
-  node.nodeId = acknowledgement.nodeId
-  node.token = acknowledgement.agentToken
-  return member
+  if (out === '') throw new Error(`Cannot have ${node.name} join: ${error}`)
+  Object.assign(node, pick(out))
+}
+
+function pick(json: string): Pick<ClusterNode, 'nodeId' | 'address'> {
+  const { nodeId: id, address } = enrolledSchema.parse(JSON.parse(json))
+  return { nodeId: id, address }
 }

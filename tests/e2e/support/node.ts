@@ -95,8 +95,24 @@ export async function startOrama({ network, folder }: Site, ...args: readonly st
   return command
 }
 
+/** Words of commands that need the wallet. */
+const signing = [
+  'new',
+  'address',
+  'enroll',
+  'unlock',
+  'audit',
+  'invite',
+  'list',
+  'leave',
+  'hold',
+  'release',
+  'evict',
+  'report',
+]
+
 function withConfig(folder: string, args: readonly string[]): string[] {
-  const withWallet = args.some(a => ['new', 'address', 'enroll', 'unlock', 'audit'].includes(a))
+  const withWallet = args.some(a => signing.includes(a))
   return [...args, '--config', join(folder, 'operator'), ...(withWallet ? ['--passphrase-fd', '0'] : [])]
 }
 
