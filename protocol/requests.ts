@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { base64url, counter, nodeId, signedTextSchema } from './fields.ts'
+import { endpoint } from './wireguard.ts'
 import { memberRecordSchema } from './cluster/member.ts'
 import { escrowSchema } from './escrow.ts'
 
@@ -66,8 +67,8 @@ export const commandActions = [
   'update',
 ] as const
 
-/** More of them: each needs an `order`, which an operator has signed, or for `escrow` the owner. */
-export const clusterActions = ['hold', 'release', 'evict', 'escrow'] as const
+/** More of them: each needs an `order`, which an operator has signed, or for `escrow` and `endpoints` the owner. */
+export const clusterActions = ['hold', 'release', 'evict', 'escrow', 'endpoints'] as const
 
 /** What becomes of a system call that a service's filter does not allow: it fails, or is only noted. */
 export const seccompModes = ['enforce', 'audit'] as const
@@ -83,6 +84,11 @@ export const commandSchema = z.strictObject({
   mode: z.enum(seccompModes).optional(),
   /** For `leave`, in the arguments of its order as well: although others lose what they need. */
   force: z.literal('yes').optional(),
+  /** For `endpoints`: where these nodes are, by node id; the same in the arguments of its order. */
+  endpoints: z
+    .record(nodeId, endpoint)
+    .refine(all => Object.keys(all).length <= 64, 'more than 64 endpoints')
+    .optional(),
   /** An order of this node's owner; for `hold` and `release` a text of `composeHold`, for `evict` of `composeEviction`. */
   order: signedTextSchema.optional(),
 })

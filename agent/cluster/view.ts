@@ -28,6 +28,8 @@ export type ClusterView = {
   readonly news: () => News
   /** Takes what proves itself and is new. */
   readonly hear: (news: News) => Heard
+  /** Where an operator says that a member is: until it says itself, and never passed on. False for no member. */
+  readonly hint: (node: string, endpoint: string) => boolean
   /** A record with what was heard in it. */
   readonly into: (record: NodeRecord) => NodeRecord
 }
@@ -46,21 +48,31 @@ export function clusterView(record: NodeRecord): ClusterView {
   const { nodeId, wireguard, cluster, authority } = record
   let membership = restore(record.membership, { cluster, authority })
   const endpoints = new Map(record.endpoints.map(one => [one.node, one]))
+  const hints = new Map<string, string>()
   return {
     members: () => present(membership).map(member => member.nodeId),
     membership: () => membership,
     addressOf: node => present(membership).find(member => member.nodeId === node)?.address,
-    peers: () => peersOf({ nodeId, wireguard, membership, endpoints: [...endpoints.values()] }),
+    peers: () =>
+      peersOf({ nodeId, wireguard, membership, endpoints: [...endpoints.values(), ...listed(hints)] }),
     news: () => ({ membership: recordsOf(membership), endpoints: [...endpoints.values()] }),
     hear: news => {
       const before = membership
       const { membership: next, refusals } = merge(before, news.membership)
       membership = next
       const moved = news.endpoints.filter(one => isNewer(one, { membership, endpoints, cluster }))
-      for (const one of moved) endpoints.set(one.node, one)
+      for (const one of moved) {
+        endpoints.set(one.node, one)
+        hints.delete(one.node)
+      }
       const changed = sizeOf(next) !== sizeOf(before) || moved.length > 0
       const isDeparture = next.departures.size > before.departures.size
       return { changed, refusals, isDeparture, events: eventsBetween(before, next) }
+    },
+    hint: (node, endpoint) => {
+      const isMember = present(membership).some(member => member.nodeId === node)
+      if (isMember) hints.set(node, endpoint)
+      return isMember
     },
     into: present => ({ ...present, membership: recordsOf(membership), endpoints: [...endpoints.values()] }),
   }
@@ -70,6 +82,10 @@ export function clusterView(record: NodeRecord): ClusterView {
 function sizeOf({ members, departures, holds, trust }: Membership): string {
   const numbers = [...holds.values()].map(({ hold }) => `${hold.node} ${hold.action} ${hold.number}`)
   return [members.size, departures.size, trust.number, ...numbers].join(' ')
+}
+
+function listed(hints: ReadonlyMap<string, string>): readonly Pick<EndpointRecord, 'node' | 'endpoint'>[] {
+  return [...hints].map(([node, endpoint]) => ({ node, endpoint }))
 }
 
 type Known = {

@@ -2,6 +2,7 @@ import type { Command } from '../../protocol/requests.ts'
 import { HttpError } from '../../http/error.ts'
 import type { SignedText } from '../../protocol/fields.ts'
 import { evictNode, holdNode } from './cluster-acts.ts'
+import { noteEndpoints } from './endpoints.ts'
 import { takeSecretBack } from './escrow.ts'
 import { leave } from './leave.ts'
 import { takeOrder } from './orders.ts'
@@ -39,6 +40,7 @@ const orderedActs: Readonly<
   hold: (node, { order }) => holdNode(node, 'hold', order),
   release: (node, { order }) => holdNode(node, 'release', order),
   evict: (node, { order }) => evictNode(node, order),
+  endpoints: (node, { order, endpoints }) => noteEndpoints(node, { order, endpoints }),
   escrow: (node, { order }) => takeSecretBack(node, order),
   leave: (node, { order, force }) => leave(node, { order, force }),
 }
@@ -65,7 +67,8 @@ export async function carryOut(node: Node, command: Command): Promise<object> {
 const fields: Readonly<Record<Exclude<keyof Command, 'action' | 'service'>, readonly Command['action'][]>> = {
   mode: ['seccomp'],
   force: ['leave'],
-  order: ['seccomp', 'leave', 'hold', 'release', 'evict', 'escrow'],
+  endpoints: ['endpoints'],
+  order: ['seccomp', 'leave', 'hold', 'release', 'evict', 'escrow', 'endpoints'],
 }
 
 function checkFields(command: Command): void {

@@ -15,14 +15,19 @@ type Wanted = { readonly action: OrderAction; readonly arguments: Readonly<Recor
 export async function takeOrder(keeper: RecordKeeper, signed: SignedText, wanted: Wanted): Promise<void> {
   const taken: Order[] = []
   await changeRecord(keeper, record => {
-    const order = check(record, signed, wanted)
+    const order = checkOrder(record, signed, wanted)
     taken.push(order)
     return { ...record, lastOrder: order.number }
   })
   for (const order of taken) log(`order ${order.number}: ${order.action} ${JSON.stringify(order.arguments)}`)
 }
 
-function check({ nodeId, owner, lastOrder }: NodeRecord, signed: SignedText, wanted: Wanted): Order {
+/** Judges an order without storing its number. Throws HttpError with 403 for a wrong one. */
+export function checkOrder(
+  { nodeId, owner, lastOrder }: NodeRecord,
+  signed: SignedText,
+  wanted: Wanted,
+): Order {
   const { action } = wanted
   try {
     const order = verifyOrder(signed, { nodeId, owner, action, lastNumber: lastOrder, now: new Date() })

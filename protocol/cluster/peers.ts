@@ -5,7 +5,8 @@ import { type Membership, present } from './membership.ts'
 
 export type PeersOf = Pick<NodeRecord, 'nodeId' | 'wireguard'> & {
   readonly membership: Membership
-  readonly endpoints: readonly EndpointRecord[]
+  /** Of several of one node the last counts. */
+  readonly endpoints: readonly Pick<EndpointRecord, 'node' | 'endpoint'>[]
 }
 
 /**

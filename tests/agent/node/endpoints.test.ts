@@ -1,0 +1,80 @@
+import t from 'tap'
+import { noteEndpoints } from '../../../agent/node/endpoints.ts'
+import { signEndpoint } from '../../../protocol/cluster/endpoint.ts'
+import { noMembers } from '../../../protocol/cluster/membership.ts'
+import { formatTime } from '../../../protocol/fields.ts'
+import { composeOrder, type Order } from '../../../protocol/order.ts'
+import { commandSchema } from '../../../protocol/requests.ts'
+import { authority, cluster, newNode, newWallet, signedBy } from '../../protocol/cluster/sample.ts'
+import { memberNode } from './cluster-side.ts'
+
+const owner = newWallet()
+const [here, there] = ['192.0.2.9:51820', '192.0.2.10:51820']
+
+function setUp() {
+  const side = memberNode(2, { owner: owner.address })
+  const other = side.nodes[1] ?? newNode()
+  const hints: Record<string, string> = { [other.nodeId]: here }
+  const order = (changes: Partial<Order> = {}, by = owner) => {
+    const expires = formatTime(new Date(Date.now() + 60_000))
+    const facts = {
+      node: side.node.record.nodeId,
+      action: 'endpoints',
+      arguments: hints,
+      number: 1,
+      expires,
+    } as const
+    return signedBy(by, composeOrder({ ...facts, ...changes }))
+  }
+  const note = (signed = order(), endpoints: Record<string, string> | undefined = hints) =>
+    noteEndpoints(side.node, { order: signed, endpoints }, () => Promise.resolve(void side.did.push('peers')))
+  const where = () => side.node.view.peers().find(one => one.nodeId === other.nodeId)?.endpoint
+  return { ...side, other, hints, order, note, where }
+}
+
+t.test('an endpoint by hand counts until the node says where it is, and is told to nobody', async t => {
+  const { node, other, note, where, did } = setUp()
+  await note()
+  t.same([where(), did], [here, ['store 1', 'peers']])
+  t.same(node.view.news().endpoints, [])
+  const said = { cluster, node: other.nodeId, number: 1, endpoint: there }
+  node.view.hear({ membership: noMembers, endpoints: [signEndpoint(said, other.keys.identity.privateKey)] })
+  t.equal(where(), there)
+})
+
+t.test('a locked node takes it as well, and stores nothing', async t => {
+  const { node, note, where, did } = setUp()
+  node.machine.dataOpen = false
+  await note()
+  t.same([where(), did], [here, ['peers']])
+})
+
+type Set = ReturnType<typeof setUp>
+const stranger = newNode().nodeId
+const refused: readonly (readonly [string, (set: Set) => Promise<unknown>, number])[] = [
+  ['a stranger', ({ note, order }) => note(order({}, newWallet())), 403],
+  ['the authority, who is not the owner', ({ note, order }) => note(order({}, authority)), 403],
+  ['another node', ({ note, order }) => note(order({ node: stranger })), 403],
+  ['another action', ({ note, order }) => note(order({ action: 'unlock' })), 403],
+  ['an hour that is over', ({ note, order }) => note(order({ expires: '2020-01-01T00:00:00Z' })), 403],
+  [
+    'another endpoint than was signed',
+    ({ note, order, other }) => note(order(), { [other.nodeId]: there }),
+    403,
+  ],
+  ['no endpoints', ({ note, order }) => note(order(), {}), 400],
+  ['no member', ({ note, order }) => note(order(), { [stranger]: here }), 404],
+]
+for (const dataOpen of [true, false])
+  for (const [why, act, status] of refused)
+    t.test(`refused with ${status} by a node that is ${dataOpen ? 'open' : 'locked'}: ${why}`, async t => {
+      const set = setUp()
+      set.node.machine.dataOpen = dataOpen
+      await t.rejects(act(set), { name: 'HttpError', status })
+      t.same([set.where(), set.did], [undefined, []])
+    })
+
+t.test('commandSchema refuses endpoints of no node, and what is no endpoint', async t => {
+  const ok = (endpoints: object) => commandSchema.safeParse({ action: 'endpoints', endpoints }).success
+  t.same([ok({ [stranger]: here }), ok({ x: here }), ok({ [stranger]: 'host' })], [true, false, false])
+})
