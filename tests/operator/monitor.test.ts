@@ -86,7 +86,7 @@ t.test('a gateway that is down, or takes no token, is an error', async t => {
 
 /** A world in which time passes as soon as somebody waits, until `turns` waits; then comes SIGINT. */
 function hurried(turns: number, between: () => void | Promise<void> = () => undefined) {
-  const state = { interrupt: () => undefined as void, waits: 0, listeners: 0 }
+  const state = { interrupt: (): void => undefined, waits: 0, listeners: 0 }
   const world: Setting['world'] = {
     onInterrupt: act => {
       state.interrupt = act
