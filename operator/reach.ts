@@ -30,7 +30,7 @@ export type Reached = {
   readonly node: NodeFile | undefined
   /** Where a question goes, and what it needs; the routes of agent and gateway have the same last names. */
   readonly way: (
-    route: 'status' | 'logs' | 'command' | 'leave',
+    route: 'status' | 'logs' | 'command' | 'leave' | 'unlock',
     query?: Readonly<Record<string, string>>,
   ) => Way
   readonly by: 'wireguard' | 'gateway'

@@ -5,28 +5,29 @@ import type { UnlockOffer, UnlockRequest } from '../protocol/requests.ts'
 import { sealTo } from '../protocol/seal.ts'
 import { lend } from '../protocol/secret.ts'
 import { z } from 'zod'
-import { agentUrl, askNode } from './agent.ts'
+import { askNode } from './agent.ts'
 import { isSet } from './command.ts'
 import type { Command, Input, Output } from './command.ts'
 import { Failure } from './failure.ts'
-import { findEnrolled, isGenesis, nodeOptions, nodesFolder, saveNode } from './node-file.ts'
+import { isGenesis, nodesFolder, saveNode } from './node-file.ts'
 import type { EnrolledNode } from './node-file.ts'
 import { numbersAheadMax, signOrder } from './order.ts'
-import { walletOptions, withWallet } from './wallet.ts'
+import { type Reached, reachOptions, withNode } from './reach.ts'
+import { walletInputOf } from './sign-in.ts'
+import { withWallet } from './wallet.ts'
 import type { Wallet } from './wallet.ts'
 import type { World } from './world.ts'
 
 /** Opens a locked node's disk with the secret that is escrowed to the owner's wallet. */
 export const nodeUnlock: Command = {
-  help: 'open the disk of a locked node with your wallet, over WireGuard',
+  help: 'open the disk of a locked node with your wallet, over WireGuard or by a gateway',
   options: {
     genesis: { help: 'for a genesis node: its secret is escrowed to your wallet' },
-    ...nodeOptions,
-    ...walletOptions,
+    ...reachOptions,
   },
   examples: [
     'orama node unlock --genesis --node-ip 10.0.0.1',
-    'orama node unlock --genesis --node-ip 192.0.2.7 --json',
+    'orama node unlock --env home --node nzq2x5mbkw4dkxyja',
   ],
   run: unlock,
 }
@@ -36,41 +37,47 @@ const timeoutMs = 120_000
 const answerSchema = z.object({ status: z.string().max(64) })
 
 async function unlock(world: World, input: Input): Promise<Output> {
-  const node = await findEnrolled(world, input)
+  return withNode(world, input, async reached => {
+    const node = ownNode(reached, input)
+    const offer = await askNode(world, {
+      method: 'GET',
+      ...reached.way('unlock'),
+      answer: unlockOfferSchema,
+    }).catch((error: unknown) => {
+      throw explainWay(error, reached)
+    })
+    checkOffer(offer, node)
+    const folder = nodesFolder(world, input)
+    const request = await withWallet(world, await walletInputOf(world, input), wallet =>
+      answerOffer(offer, { node, folder, wallet, now: world.now() }),
+    )
+    world.err('Sending the sealed secret; the node opens and checks its disk\n')
+    const body = JSON.stringify(request)
+    await askNode(world, { method: 'POST', ...reached.way('unlock'), body, answer: answerSchema, timeoutMs })
+    return { json: { nodeId: node.nodeId, status: 'unlocked' }, text: `Node ${node.nodeId} is unlocked.` }
+  })
+}
+
+/** What the owner has on file of the node: without that nobody can tell what it is right to open. */
+function ownNode({ node, name }: Reached, input: Input): EnrolledNode {
+  if (node?.enrolled === undefined)
+    throw new Failure('usage', `Cannot unlock ${name}: this machine has no file of it`, {
+      hint: 'Run this where the node was enrolled',
+    })
   if (isGenesis(node) && !isSet(input, 'genesis'))
     throw new Failure('usage', 'Option --genesis is missing', {
       hint: 'Only escrowed secrets are opened by a wallet',
     })
-  const offer = await askNode(world, {
-    method: 'GET',
-    url: agentUrl(node, 'unlock'),
-    answer: unlockOfferSchema,
-  }).catch((error: unknown) => {
-    throw explainWay(error, node)
-  })
-  checkOffer(offer, node)
-  const folder = nodesFolder(world, input)
-  const request = await withWallet(world, input, wallet =>
-    answerOffer(offer, { node, folder, wallet, now: world.now() }),
-  )
-  world.err('Sending the sealed secret; the node opens and checks its disk\n')
-  const body = JSON.stringify(request)
-  await askNode(world, {
-    method: 'POST',
-    url: agentUrl(node, 'unlock'),
-    body,
-    answer: answerSchema,
-    timeoutMs,
-  })
-  return { json: { nodeId: node.nodeId, status: 'unlocked' }, text: `Node ${node.nodeId} is unlocked.` }
+  return { ...node, enrolled: node.enrolled }
 }
 
-/** A joined node has no peer of its owner's, and through a gateway nothing is unlocked. */
-function explainWay(error: unknown, node: EnrolledNode): unknown {
-  if (isGenesis(node) || !(error instanceof Failure) || error.exit !== 'unreachable') return error
+/** A joined node has no peer of its owner's. */
+function explainWay(error: unknown, { node, by }: Reached): unknown {
+  if (by === 'gateway' || node === undefined || isGenesis(node)) return error
+  if (!(error instanceof Failure) || error.exit !== 'unreachable') return error
   return new Failure('unreachable', 'Cannot reach the locked node over WireGuard', {
     cause: error,
-    hint: "No gateway unlocks: run this with your node file and wallet where a peer of the node's network is, such as on the machine of its genesis' owner",
+    hint: 'Give --env NAME: the gateways of its cluster reach it',
   })
 }
 

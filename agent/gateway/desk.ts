@@ -21,7 +21,7 @@ import { judgeJoin } from './judge.ts'
 import { withEnrollmentKey } from './key.ts'
 
 export type GatewaySide = {
-  readonly record: () => Pick<NodeRecord, 'nodeId' | 'cluster' | 'authority' | 'wireguard'>
+  readonly record: () => Pick<NodeRecord, 'nodeId' | 'cluster' | 'authority' | 'wireguard' | 'agentToken'>
   readonly view: Pick<ClusterView, 'membership' | 'news'>
   /** Takes news and passes them on; resolves when WireGuard knows them. */
   readonly hear: (news: News) => Promise<void>
@@ -97,11 +97,11 @@ function withKey<T>({ withClusterSecret }: GatewaySide, use: (keys: Keys) => Pro
 }
 
 function factsOf(
-  { cluster, authority, nodeId, wireguard }: ReturnType<GatewaySide['record']>,
+  { cluster, authority, nodeId, wireguard, agentToken }: ReturnType<GatewaySide['record']>,
   gatewayKey: string,
 ): ClusterFacts {
   const { address, prefix } = wireguard
-  return { cluster, authority, nodeId, address, prefix, gatewayKey }
+  return { cluster, authority, nodeId, address, prefix, gatewayKey, agentToken }
 }
 
 /** What judges throw is a refusal; other errors are faults of this node. */

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { acknowledgementSchema, completionSchema } from '../completion.ts'
-import { base64url, clusterId, ipv4, nodeId, sha256Hex, signedTextSchema } from '../fields.ts'
+import { base64url, clusterId, ipv4, nodeId, sha256Hex, signedTextSchema, tokenHex } from '../fields.ts'
 import { helloSchema } from '../hello.ts'
 import { completionAnswerSchema } from '../requests.ts'
 import { addressSchema } from '../wallet.ts'
@@ -19,6 +19,8 @@ export const clusterFactsSchema = z.strictObject({
   prefix: z.int().min(16).max(30),
   /** For grants of joins; the same on every node: X25519 of `serviceKey(clusterSecret, 'enrollment')`. */
   gatewayKey: base64url({ length: 32 }),
+  /** Of this node, for port 9998: of a genesis no gateway has heard it. */
+  agentToken: tokenHex,
 })
 export type ClusterFacts = z.infer<typeof clusterFactsSchema>
 

@@ -20,6 +20,8 @@ export type Call = {
   readonly body?: string
   /** Of the client: when it goes, the call ends. */
   readonly signal: AbortSignal
+  /** Where the answer may take longer than others. */
+  readonly answerMs?: number
 }
 
 /** What a node answered: no more of its headers than the type. */
@@ -43,9 +45,12 @@ export async function callNode<T>(
   if (token === undefined)
     throw new HttpError(409, 'the gateway has no token of this node', 'it comes with its acknowledgement')
   const late = new AbortController()
-  const timer = setTimeout(() => {
-    late.abort()
-  }, caller.answerMs ?? answerMs)
+  const timer = setTimeout(
+    () => {
+      late.abort()
+    },
+    call.answerMs ?? caller.answerMs ?? answerMs,
+  )
   const untimed = () => {
     clearTimeout(timer)
   }

@@ -8,6 +8,7 @@ import { deriveCertificate } from './certificate.ts'
 import { foundedAt } from './founded.ts'
 import { gatewayKeyBytes } from './keys.ts'
 import type { Pool } from './registry/addresses.ts'
+import { keepToken } from './registry/node-tokens.ts'
 import { openRegistry, type Registry } from './registry/registry.ts'
 import { openRqlite } from './registry/rqlite.ts'
 import { faultLine } from './request-log.ts'
@@ -48,6 +49,7 @@ async function main([configFolder, socketPath, ...more]: readonly string[]): Pro
   const facts = await agent.cluster()
   const key = await readKey(join(configFolder, 'gateway.key'), gatewayKeyBytes)
   const registry = await openShared(configFolder, facts, key)
+  await keepToken(registry.nodeTokens, facts.nodeId, facts.agentToken)
   const gateway = await startGateway({
     ...{ address: '0.0.0.0', port, version: packageJson.version, origin: `https://${name}` },
     certificate: await certificateOf(agent, facts, key),

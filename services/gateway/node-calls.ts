@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { signedTextSchema } from '../../protocol/fields.ts'
-import { commandSchema, logLines } from '../../protocol/requests.ts'
+import { commandSchema, logLines, unlockRequestSchema } from '../../protocol/requests.ts'
 import { parseJson } from '../../http/body.ts'
 import { parseQuery } from '../../http/query.ts'
 import type { Request } from '../../http/server.ts'
@@ -59,3 +59,19 @@ export function leaveCall(cluster: Cluster, { url, body, signal }: Request): Cal
   const command = JSON.stringify({ action: 'leave', ...parseJson(body, leaveSchema) })
   return { node, method: 'POST', path: '/v1/agent/command', body: command, signal }
 }
+
+/** What its owner needs to unlock a node that waits for him. */
+export function unlockOfferCall(cluster: Cluster, { url, signal }: Request): Call {
+  const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
+  return { node, method: 'GET', path: '/v1/agent/unlock', signal }
+}
+
+/** The secret is sealed to the node, by an order of its owner: nothing of it can be read or used here. */
+export function unlockCall(cluster: Cluster, { url, body, signal }: Request): Call {
+  const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
+  const request = JSON.stringify(parseJson(body, unlockRequestSchema))
+  return { node, method: 'POST', path: '/v1/agent/unlock', body: request, signal, answerMs: unlockMs }
+}
+
+/** The node opens, checks and mounts its disk before it answers. */
+const unlockMs = 120_000

@@ -5,7 +5,15 @@ import type { Reply, Request } from '../../http/server.ts'
 import type { GatewayRoute, GatewayRoutes } from './access.ts'
 import { type Answer, type Call, type Caller, callNode } from './call-node.ts'
 import type { Cluster } from './choose-node.ts'
-import { asksToFollow, commandCall, leaveCall, logsCall, statusCall } from './node-calls.ts'
+import {
+  asksToFollow,
+  commandCall,
+  leaveCall,
+  logsCall,
+  statusCall,
+  unlockCall,
+  unlockOfferCall,
+} from './node-calls.ts'
 import { type Slots, slots } from './slots.ts'
 
 export type Proxy = {
@@ -41,6 +49,8 @@ export function proxyRoutes(proxy: Proxy): GatewayRoutes {
     },
     'POST /v1/node/command': { access, bodyBytesMax, handle: passed(commandCall) },
     'POST /v1/node/leave': { access, bodyBytesMax, handle: passed(leaveCall) },
+    'GET /v1/node/unlock': { access, handle: passed(unlockOfferCall) },
+    'POST /v1/node/unlock': { access, bodyBytesMax, handle: passed(unlockCall) },
   }
 }
 

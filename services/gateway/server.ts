@@ -8,6 +8,7 @@ import { gatewayMetrics, type Metrics, type Refusal } from './metrics.ts'
 import { type Rate, type RateLimiter, rateLimiter } from './rate-limit.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
 import { faultLine, requestLog } from './request-log.ts'
+import { isAway } from './registry/database.ts'
 import type { SignIn } from './sign-in.ts'
 import { type Standing, stateRoutes } from './state-routes.ts'
 
@@ -100,8 +101,15 @@ function upgrades(upgrade: Upgrade, metrics: Metrics, paces: readonly RateLimite
 /** The routes as the HTTP server wants them: each with what its access and pace ask of a request. */
 function admitted(gateway: Gateway, metrics: Metrics, slow: RateLimiter): Routes {
   const admit = admissions(gateway)
-  const guarded = ({ access, pace, ...route }: GatewayRoute): Route => ({
+  const guarded = ({ access, pace, handle, ...route }: GatewayRoute): Route => ({
     ...route,
+    handle: async request => {
+      try {
+        return await handle(request)
+      } catch (cause) {
+        throw isAway(cause) ? away(cause) : cause
+      }
+    },
     admit: head => {
       counted(metrics, () => {
         if (pace === 'slow') keepPace(slow, head.from)
@@ -111,6 +119,13 @@ function admitted(gateway: Gateway, metrics: Metrics, slow: RateLimiter): Routes
   })
   const all: GatewayRoutes = { ...gateway.routes, ...stateRoutes(gateway.standing, metrics) }
   return Object.fromEntries(Object.entries(all).map(([name, route]) => [name, guarded(route)]))
+}
+
+/** Its nodes elect a leader, or too few of them run. */
+function away(cause: unknown): HttpError {
+  const error = new HttpError(503, 'the registry does not answer', 'ask again in some seconds')
+  error.cause = cause
+  return error
 }
 
 function keepPace(limiter: RateLimiter, address: string): void {

@@ -44,6 +44,7 @@ export type Site = {
     readonly deliver?: Partial<DeliverWith>
     readonly calls?: Partial<CallLimits>
     readonly rates?: Gateway['rates']
+    readonly registryPatienceMs?: number
   }
 }
 
@@ -117,10 +118,19 @@ function routesOf(site: Site, { state, refresh, signIn, calls, now, report }: Pa
   const { registry, agent, offer, network, changes } = site
   const whyNot = (address: string) => whyNotCallable(address, { network, own: ownAddresses })
   const deliver = { waiting: calls, whyNot, ...changes?.deliver }
+  const patience = changes?.registryPatienceMs
+  const join = {
+    offer,
+    registry,
+    agent,
+    deliver,
+    refresh,
+    ...(patience !== undefined && { patienceMs: patience }),
+  }
   return {
     ...operatorRoutes(signIn),
     ...inviteRoutes({ registry, trust: state.trust, now, report }),
-    ...enrollRoutes({ offer, registry, agent, deliver, refresh, waiting: calls, now, report }),
+    ...enrollRoutes({ ...join, waiting: calls, now, report }),
     ...proxyRoutes({ cluster: { network, nodes: state.nodes }, caller: { tokenOf: tokensOf(registry) } }),
   }
 }

@@ -4,9 +4,13 @@ import t from 'tap'
 import { nodeFileSchema } from '../../operator/node-file.ts'
 import { answer, diskSecret, playNode } from './node.ts'
 import type { Behaviour, PlayedNode } from './node.ts'
+import { cluster } from './gateway.ts'
+import { keepJoined, proxied } from './proxied.ts'
 import { configFolder, orama, writeWallet } from './support.ts'
 
 const line = ['node', 'unlock', '--genesis', '--node-ip', '10.0.0.1', '--passphrase-fd', '3', '--json']
+
+const away = 'naaaaaaaaaaaaaaaa'
 
 /** A node that was enrolled, and its operator's folder. */
 async function enrolled(t: Parameters<typeof playNode>[0] & Parameters<typeof configFolder>[0]) {
@@ -44,6 +48,29 @@ t.test('unlock takes over when the node counted more orders than this machine', 
   const file = nodeFileSchema.parse(JSON.parse(await readFile(path, 'utf8')))
   await writeFile(path, JSON.stringify({ ...file, orderNumber: 0 }))
   t.equal((await orama(setting, ...line)).code, 0)
+})
+
+t.test('a joined node is unlocked by a gateway, which learns nothing', async t => {
+  const { node, config, setting } = await proxied(t)
+  await keepJoined(config, node)
+  node.behaviour.escrow = { cluster }
+  const byGateway = [
+    'node',
+    'unlock',
+    '--env',
+    'home',
+    '--node',
+    node.nodeId,
+    '--passphrase-fd',
+    '3',
+    '--json',
+  ]
+  const ran = await orama(setting, ...byGateway)
+  t.equal(ran.code, 0, ran.err)
+  t.same(node.secrets, [diskSecret.toString('hex')])
+  const stranger = await orama(setting, ...byGateway.map(word => (word === node.nodeId ? away : word)))
+  t.equal(stranger.code, 2)
+  t.match(stranger.err, /no file of it/)
 })
 
 const refused: readonly (readonly [string, Partial<Behaviour>, number, RegExp])[] = [

@@ -1,24 +1,16 @@
 import type { JoinAnswer, JoinOffer, JoinRequest } from '../../../protocol/cluster/joining.ts'
-import { noMembers } from '../../../protocol/cluster/membership.ts'
 import type { Acknowledgement } from '../../../protocol/completion.ts'
-import { nodeIdOf } from '../../../protocol/hello.ts'
-import { fromBase64url } from '../../../protocol/fields.ts'
-import { moveSecret } from '../../../protocol/secret.ts'
 import { HttpError } from '../../../http/error.ts'
 import type { Agent } from '../agent-client.ts'
-import type { Registry } from '../registry/registry.ts'
 import { type DeliverWith, deliver } from './deliver.ts'
 import { hold, orRelease } from './hold.ts'
 import { checkTimely, judgeRequest, type Wanted } from './judge.ts'
+import { type Settled, settlement, type SettleWith } from './settle.ts'
 
-export type JoinWith = {
+export type JoinWith = SettleWith & {
   readonly offer: JoinOffer
-  readonly registry: Registry
   readonly agent: Pick<Agent, 'join' | 'joined'>
   readonly deliver: DeliverWith
-  /** Called when there is a new member. */
-  readonly refresh: () => Promise<void>
-  readonly now: () => Date
 }
 
 /**
@@ -27,6 +19,7 @@ export type JoinWith = {
  * All of it throws HttpError; see docs/gateway-http.md.
  */
 export function joinDesk(of: JoinWith): (request: JoinRequest) => Promise<JoinAnswer> {
+  const settled = settlement(of)
   const underWay = new Map<string, { readonly grant: string; readonly end: Promise<JoinAnswer> }>()
   return async request => {
     const wanted = judgeRequest(request, of.offer)
@@ -37,7 +30,7 @@ export function joinDesk(of: JoinWith): (request: JoinRequest) => Promise<JoinAn
     if (other !== undefined) return other.end
     if (underWay.size >= underWayMax)
       throw new HttpError(503, 'too many enrollments are under way', 'try again in some minutes')
-    const end = enroll(of, wanted)
+    const end = enroll({ ...of, ...settled }, wanted)
     underWay.set(hello, { grant: request.grant.text, end })
     try {
       return await end
@@ -49,9 +42,9 @@ export function joinDesk(of: JoinWith): (request: JoinRequest) => Promise<JoinAn
 
 const underWayMax = 32
 
-async function enroll(of: JoinWith, wanted: Wanted): Promise<JoinAnswer> {
+async function enroll(of: JoinWith & Settled, wanted: Wanted): Promise<JoinAnswer> {
   const before = await answerOf(of, wanted)
-  if (before !== undefined) return settle(of, wanted, before)
+  if (before !== undefined) return of.settle(wanted, before)
   checkTimely(wanted, of.now())
   const held = await hold(of, wanted)
   const { hello, grant, proof, claim } = wanted.request
@@ -62,7 +55,7 @@ async function enroll(of: JoinWith, wanted: Wanted): Promise<JoinAnswer> {
   const answer = await orRelease(of, wanted, () => deliver(delivery, of.deliver))
   // From here on the node is enrolled: nothing of it is given back.
   const acknowledgement = await opened(of.agent.joined(wanted.hello, answer))
-  return settle(of, wanted, { acknowledgement, member: answer.member })
+  return of.settle(wanted, { acknowledgement, member: answer.member })
 }
 
 /** What the agent refuses to believe is the node's fault, not that of who asks. */
@@ -74,32 +67,14 @@ function opened(acknowledgement: Promise<Acknowledgement>): Promise<Acknowledgem
 }
 
 /** What the node answered when it was asked before, with this very grant. */
-async function answerOf({ registry }: JoinWith, { hello, request }: Wanted): Promise<JoinAnswer | undefined> {
-  const answer = await registry.joinAnswers.find(hello)
+async function answerOf(
+  { registry, pending }: JoinWith & Settled,
+  wanted: Wanted,
+): Promise<JoinAnswer | undefined> {
+  const { hello, request } = wanted
+  const answer = pending(wanted) ?? (await registry.joinAnswers.find(hello))
   if (answer === undefined) return undefined
   const { text, signature } = answer.member.grant
   if (text === request.grant.text && signature === request.grant.signature) return answer
   throw new HttpError(409, 'this node has joined by another grant', 'it is a member already')
-}
-
-/** Each step may be repeated: what a gateway did not get to is done when somebody asks again. */
-async function settle({ registry, refresh, now }: JoinWith, wanted: Wanted, answer: JoinAnswer) {
-  const { hello, grant } = wanted
-  await registry.joinAnswers.put(hello, answer)
-  await storeToken(registry, answer)
-  const [refusal] = await registry.members.add({ ...noMembers, members: [answer.member] }, now())
-  if (refusal !== undefined) throw new Error(`Cannot store member: ${refusal.what}: ${refusal.why}`)
-  await registry.addresses.confirm(hello)
-  await registry.invites.spend({ tokenHash: grant.tokenHash, hello }, now())
-  await refresh()
-  return answer
-}
-
-async function storeToken({ nodeTokens }: Registry, { acknowledgement, member }: JoinAnswer): Promise<void> {
-  const token = moveSecret(Buffer.from(acknowledgement.agentToken, 'hex'))
-  try {
-    await nodeTokens.put(nodeIdOf(fromBase64url(member.hello.identity)), token)
-  } finally {
-    token.fill(0)
-  }
 }

@@ -35,6 +35,16 @@ export class UnknownOutcomeError extends Error {
   override readonly name = 'UnknownOutcomeError'
 }
 
+/** No node of the registry can carry anything out now: nothing was done. */
+export class RegistryAwayError extends Error {
+  override readonly name = 'RegistryAwayError'
+}
+
+/** True where asking again later may help. */
+export function isAway(cause: unknown): boolean {
+  return cause instanceof UnknownOutcomeError || cause instanceof RegistryAwayError
+}
+
 const textCharactersMax = 65_536
 
 // rqlite makes bytes of a text that looks like an SQL blob: a value of this form would not be the text it was.

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { decrypt, encrypt } from '../../../protocol/aead.ts'
 import { base64url, fromBase64url, nodeId, toBase64url } from '../../../protocol/fields.ts'
-import { lend } from '../../../protocol/secret.ts'
+import { lend, moveSecret } from '../../../protocol/secret.ts'
 import { type Database, decide, readRows } from './database.ts'
 
 export type NodeTokens = {
@@ -31,6 +31,11 @@ export function nodeTokensOf(database: Database, key: Uint8Array): NodeTokens {
       await decide(database, ['DELETE FROM node_tokens WHERE node = :node', { node: nodeId.parse(node) }])
     },
   }
+}
+
+/** Stores a token as its node says it: 64 hex digits. */
+export function keepToken(tokens: NodeTokens, node: string, text: string): Promise<void> {
+  return lend(moveSecret(Buffer.from(text, 'hex')), token => tokens.put(node, token))
 }
 
 async function put(

@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { secretBuffer } from '../../../protocol/secret.ts'
-import { checkStatement, type Database, type Statement, UnknownOutcomeError } from './database.ts'
+import {
+  checkStatement,
+  type Database,
+  RegistryAwayError,
+  type Statement,
+  UnknownOutcomeError,
+} from './database.ts'
 import { type Answer, post, type RqliteNode } from './rqlite-http.ts'
 import { readChanges, readRowsOf } from './rqlite-replies.ts'
 
@@ -88,5 +94,5 @@ function asker(
 
 function givenUp(doubt: boolean, why: string): Error {
   if (doubt) return new UnknownOutcomeError(`Cannot tell whether rqlite did what was asked: ${why}`)
-  return new Error(`Cannot reach rqlite: ${why}`)
+  return new RegistryAwayError(`Cannot reach rqlite: ${why}`)
 }

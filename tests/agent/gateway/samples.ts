@@ -40,6 +40,7 @@ export function agentSide(members: readonly MemberRecord[] = []) {
     nodeId: genesis.nodeId,
     cluster,
     authority: authority.address,
+    agentToken: 'a'.repeat(64),
     wireguard: { privateKey: '', address: '10.0.0.1', prefix: 24, listenPort: 51_820, peers: [operatorPeer] },
     membership: { members: [first, ...members], departures: [] },
     endpoints: [],

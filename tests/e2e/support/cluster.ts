@@ -135,11 +135,11 @@ async function joinNode(
   const where = calling
     ? ['--by-code', shown.code]
     : ['--node-ip', node.place.port.address, '--code', shown.code, '--claim', shown.claim]
-  const waits = (status: number) => status !== 4
-  // A node that calls may not have called yet.
+  const again = [/no node with this code waits/, /does not answer/]
+  // A node that calls may not have called yet, and the registry of two nodes waits for both.
   const { out, error } = await poll({
     ask: () => orama(...enroll, ...where),
-    wanted: ({ status, error: said }) => waits(status) && !(calling && said.includes('no such node')),
+    wanted: ({ error: said }) => !again.some(one => one.test(said)),
     what: `${node.name} to join`,
     deadlineMs: bootMs,
     askAgainMs: 2000,

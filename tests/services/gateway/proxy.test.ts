@@ -40,6 +40,15 @@ const passed = [
     '/v1/agent/command',
     JSON.stringify({ action: 'leave', order }),
   ],
+  ['GET', `/v1/node/unlock?node_id=${id}`, undefined, 'GET', '/v1/agent/unlock', ''],
+  [
+    'POST',
+    `/v1/node/unlock?node_id=${id}`,
+    { order, box: 'AAAA' },
+    'POST',
+    '/v1/agent/unlock',
+    JSON.stringify({ order, box: 'AAAA' }),
+  ],
 ] as const
 
 for (const [method, path, body, asked, url, sent] of passed)

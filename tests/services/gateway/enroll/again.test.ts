@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { joinAnswerSchema, type JoinRequest } from '../../../../protocol/cluster/joining.ts'
+import { RegistryAwayError, UnknownOutcomeError } from '../../../../services/gateway/registry/database.ts'
 import type { Registry } from '../../../../services/gateway/registry/registry.ts'
 import { playedAgent } from './played-agent.ts'
 import {
@@ -124,4 +125,52 @@ t.test('another node cannot have an invite that was delivered', async t => {
   const invite = await storedInvite(registry)
   t.equal((await enroll({ ask }, requestFor(session, invite))).status, 502)
   t.equal((await enroll({ ask }, requestFor(await newWaiting(), invite))).status, 409)
+})
+
+t.test('a registry that is away when the node has joined is waited for', async t => {
+  const real = await memoryRegistry(t)
+  let away = 3
+  const put: Registry['joinAnswers']['put'] = (hello, answer) => {
+    if (away-- > 0) throw new RegistryAwayError('Cannot reach rqlite')
+    return real.joinAnswers.put(hello, answer)
+  }
+  const registry = { ...real, joinAnswers: { ...real.joinAnswers, put } }
+  const node = await waitingNode(t, session)
+  const { ask } = await running(t, { registry, changes: { deliver: { port: node.port } } })
+  const invite = await storedInvite(real)
+  t.equal((await enroll({ ask }, requestFor(session, invite))).status, 200)
+  t.equal(await stateOf(real, invite), 'spent')
+})
+
+t.test('where it stays away the answer of the node is kept for who asks again', async t => {
+  const real = await memoryRegistry(t)
+  let away = true
+  const put: Registry['nodeTokens']['put'] = (node, token) => {
+    if (away) throw new UnknownOutcomeError('Cannot tell')
+    return real.nodeTokens.put(node, token)
+  }
+  const registry = { ...real, nodeTokens: { ...real.nodeTokens, put } }
+  const node = await waitingNode(t, session)
+  const { ask } = await running(t, {
+    registry,
+    changes: { deliver: { port: node.port }, registryPatienceMs: 0 },
+  })
+  const invite = await storedInvite(real)
+  const request = requestFor(session, invite)
+  const first = await enroll({ ask }, request)
+  t.equal(first.status, 503)
+  t.match(first.body, /has joined/)
+  away = false
+  t.equal((await enroll({ ask }, request)).status, 200)
+  t.equal(await stateOf(real, invite), 'spent')
+})
+
+t.test('a registry that is away before anything has begun is a 503 as well', async t => {
+  const real = await memoryRegistry(t)
+  const find = () => Promise.reject(new RegistryAwayError('Cannot reach rqlite'))
+  const registry = { ...real, joinAnswers: { ...real.joinAnswers, find } }
+  const { ask } = await running(t, { registry })
+  const { status, body } = await enroll({ ask }, requestFor(session, await storedInvite(real)))
+  t.equal(status, 503)
+  t.match(body, /does not answer/)
 })

@@ -21,6 +21,13 @@ export const offer = {
   authority: authority.address,
   gatewayKey: toBase64url(gatewayPair.publicKey),
 }
+const facts = {
+  ...offer,
+  nodeId: 'naaaaaaaaaaaaaaaa',
+  address: '10.0.0.1',
+  prefix: 24,
+  agentToken: 'ab'.repeat(32),
+}
 const clusterSecret = toBase64url(randomBytes(32))
 
 /** What an agent of a node does for its gateway, but that it judges nothing: it seals, opens and passes on. */
@@ -46,7 +53,7 @@ export async function playedAgent(t: Test, changes: Routes = {}) {
   const path = await socketPath(t)
   const routes: Routes = {
     'GET /cluster': {
-      handle: () => ({ body: { ...offer, nodeId: 'naaaaaaaaaaaaaaaa', address: '10.0.0.1', prefix: 24 } }),
+      handle: () => ({ body: facts }),
     },
     'GET /news': { handle: () => ({ body: news() }) },
     'POST /news': {
