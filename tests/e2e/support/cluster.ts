@@ -36,6 +36,8 @@ export type Cluster = {
   readonly folder: string
   readonly network: Network
   readonly orama: Site['orama']
+  /** SHA-256 of the gateways' certificate, once the first of them runs. */
+  certificate?: string
   /** The genesis first. */
   readonly nodes: ClusterNode[]
 }
@@ -109,13 +111,19 @@ async function enrollGenesis(cluster: Cluster, node: ClusterNode): Promise<void>
   Object.assign(node, pick(enrolled))
   await connect(site)
   await untilReady(site, 'gateway')
+  await addEnvironment(cluster, node, environment)
+}
+
+/** Has the operator call the cluster by the gateway of this node. */
+export async function addEnvironment(cluster: Cluster, node: ClusterNode, name: string): Promise<void> {
+  const { orama } = cluster
+  cluster.certificate ??= await certificateOf(orama)
   const place = ['--gateway', `https://${node.place.port.address}`, '--server-name', 'gateway.orama.internal']
-  const fingerprint = await fingerprintOf(site)
-  must(await orama('env', 'add', environment, ...place, '--fingerprint', fingerprint))
+  must(await orama('env', 'add', name, ...place, '--fingerprint', cluster.certificate))
 }
 
 /** As the gateway's log says it, which the operator reads over WireGuard. */
-async function fingerprintOf({ orama }: Site): Promise<string> {
+async function certificateOf(orama: Site['orama']): Promise<string> {
   const log = must(await orama('node', 'logs', '--node-ip', '10.0.0.1', '--service', 'gateway'))
   const found = /"certificate":"([0-9a-f]{64})"/.exec(log)?.[1]
   if (found === undefined) throw new Error(`Cannot find the certificate in the gateway's log: ${log}`)

@@ -1,0 +1,35 @@
+import * as z from 'zod'
+import { ipv4, nodeId } from '../../../protocol/fields.ts'
+import { statusSchema } from '../../../protocol/status.ts'
+import { type Cluster, type ClusterNode, environment } from './cluster.ts'
+import { must, type Place } from './node.ts'
+import { poll } from './poll.ts'
+
+const minuteMs = 60_000
+const rowSchema = z.looseObject({ nodeId, address: ipv4, status: statusSchema.optional() })
+const reportSchema = z.looseObject({ nodes: z.array(rowSchema) })
+export type Row = z.infer<typeof rowSchema>
+
+/** What `orama monitor report` says of the nodes. */
+export async function report({ orama }: Cluster): Promise<readonly Row[]> {
+  const said = must(await orama('monitor', 'report', '--env', environment, '--json'))
+  return reportSchema.parse(JSON.parse(said)).nodes
+}
+
+/** Waits until the report has every node of the cluster ready. */
+export function untilAllAreReady(cluster: Cluster): Promise<readonly Row[]> {
+  return poll({
+    ask: () => report(cluster).catch(() => []),
+    wanted: rows =>
+      rows.length === cluster.nodes.length && rows.every(({ status }) => status?.state === 'ready'),
+    what: 'every node to be ready in the report',
+    deadlineMs: 6 * minuteMs,
+    askAgainMs: 3000,
+  })
+}
+
+/** Stops a node in order and starts it again. */
+export async function reboot(node: ClusterNode, boot: Parameters<Place['boot']>[0]): Promise<void> {
+  await node.machine.stop()
+  node.machine = await node.place.boot(boot)
+}
