@@ -18,6 +18,9 @@ reproduce: setup ## build twice, elsewhere and later, and compare bytes (FULL=1:
 run: setup ## boot one node for a person: its console on this terminal
 	@image=$$(node image/main.ts) && node qemu/run.ts "$$image"
 
+cluster: setup ## boot N=6 nodes that form a cluster, for a person
+	@node tests/e2e/run-cluster.ts $(or $(N),6)
+
 buildroot-check: setup ## judge buildroot-external/ by BUILDROOT_DIR=a checkout of Buildroot
 	@node image/buildroot/main.ts check
 
@@ -55,4 +58,4 @@ clean: ## remove what was built here (the cache outside stays)
 	rm -rf dist .tap
 
 BUILDROOT_VERBS = buildroot-check buildroot-files buildroot-menuconfig buildroot-savedefconfig
-.PHONY: $(BUILDROOT_VERBS) help setup image reproduce run check test-unit test test-e2e test-long bench format clean
+.PHONY: $(BUILDROOT_VERBS) help setup image reproduce run cluster check test-unit test test-e2e test-long bench format clean

@@ -50,6 +50,8 @@ export type ClusterOf = {
   /** So many of them, the last, wait at the gateway for their owner, whom their operator file names. */
   readonly calling: number
   readonly boot?: Boot
+  /** Hears how far it is. */
+  readonly say?: (line: string) => void
 }
 
 const minuteMs = 60_000
@@ -73,9 +75,13 @@ export async function makeCluster(t: Test, of: ClusterOf): Promise<Cluster> {
   }
   const [genesis, ...others] = cluster.nodes
   if (genesis === undefined) throw new RangeError('Cannot make a cluster of no nodes')
+  const { calling, say = () => undefined } = of
   await enrollGenesis(cluster, genesis)
-  for (const [at, node] of others.entries())
-    await joinNode(cluster, node, { calling: at >= others.length - of.calling })
+  say(`${genesis.name} is the genesis: ${genesis.nodeId} at ${genesis.address}`)
+  for (const [at, node] of others.entries()) {
+    await joinNode(cluster, node, { calling: at >= others.length - calling })
+    say(`${node.name} has joined: ${node.nodeId} at ${node.address}`)
+  }
   return cluster
 }
 
@@ -94,6 +100,7 @@ async function boot(t: Test, { cluster, number, owner, ...of }: Booted): Promise
   }
   const machine = await place.boot(of.boot)
   await machine.console.waitFor('STATE blank\n', 5 * minuteMs)
+  of.say?.(`${name} waits for its owner`)
   return { name, place, machine, nodeId: '', address: '' }
 }
 

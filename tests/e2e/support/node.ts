@@ -77,7 +77,7 @@ const program = join(import.meta.dirname, '../../../bin/orama')
 export function operatorOf(network: Network, folder: string): Site['orama'] {
   return async (...args) => {
     try {
-      const options = { input: `${passphrase}\n`, timeoutMs: 90_000 }
+      const options = { input: `${passphrase}\n`, timeoutMs: 240_000 }
       const out = await network.exec(program, withConfig(folder, args), options)
       return { status: 0, out, error: '' }
     } catch (cause) {
