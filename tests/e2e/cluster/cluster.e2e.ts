@@ -2,13 +2,16 @@ import { join } from 'node:path'
 import t from 'tap'
 import { makeRawCopy } from '../../../qemu/disk.ts'
 import { addEnvironment, type Cluster, type ClusterNode, makeCluster } from '../support/cluster.ts'
-import { reboot, report, untilAllAreReady } from '../support/cluster-acts.ts'
+import { move, reboot, report, untilAllAreReady } from '../support/cluster-acts.ts'
 import { testImage } from '../support/image.ts'
 import { must } from '../support/node.ts'
 import { takeHeader } from '../support/header.ts'
 
 const minutes = 60_000
-const boot = { fwCfg: { 'opt/orama/fault': 'hurry@shares' } }
+const hurryAnd = (fault?: string) => ({
+  fwCfg: { 'opt/orama/fault': ['hurry@shares', fault].filter(Boolean).join(',') },
+})
+const boot = hurryAnd()
 
 // Six machines: the first is enrolled as genesis, the others join by invites, three of them by their own call to its
 // gateway. Then all give their secrets to each other, and from there on nobody is at a keyboard.
@@ -16,7 +19,7 @@ t.test('a cluster of six nodes', async t => {
   const image = await testImage('cluster')
   const cluster = await makeCluster(t, { image, count: 6, calling: 3, boot })
   const { nodes, orama } = cluster
-  const [first, second, , , , sixth] = nodes as Six
+  const [first, second, third, , , sixth] = nodes as Six
 
   await t.test('every node gives its secret to the five others, and its escrow goes', async t => {
     for (const { name, machine } of nodes) {
@@ -76,15 +79,29 @@ t.test('a cluster of six nodes', async t => {
     for (const { machine } of off) await machine.console.waitFor('STATE ready\n', 8 * minutes)
   })
 
-  await t.test('all of them lose power at once, and come back alone', async t => {
-    for (const { machine } of nodes) await machine.kill()
-    for (const node of nodes) node.machine = await node.place.boot(boot)
-    for (const { name, machine } of nodes) {
-      await machine.console.waitFor('STATE ready\n', 10 * minutes)
-      t.pass(name)
-    }
-    await untilAllAreReady(cluster)
-  })
+  await t.test(
+    'all lose power at once, find other addresses, and two guardians lie: all come back',
+    async t => {
+      for (const { machine } of nodes) await machine.kill()
+      await move(cluster)
+      const faults = new Map([
+        [second, 'wrong@share'],
+        [third, 'stall@share'],
+      ])
+      for (const node of nodes) node.machine = await node.place.boot(hurryAnd(faults.get(node)))
+      for (const { name, machine } of nodes) {
+        await machine.console.waitFor('STATE ready\n', 10 * minutes)
+        t.pass(name)
+      }
+      const consoles = nodes.map(({ machine }) => machine.console.text())
+      t.ok(
+        consoles.some(text => text.includes(`${second.nodeId} gave a wrong share`)),
+        'the liar is named',
+      )
+      t.notOk(consoles.some(text => text.includes(`${third.nodeId} good`)))
+      await untilAllAreReady(cluster)
+    },
+  )
 
   await t.test('a node that leaves is forgotten, and its disk is noise', async t => {
     const before = await report(cluster)

@@ -33,3 +33,12 @@ export async function reboot(node: ClusterNode, boot: Parameters<Place['boot']>[
   await node.machine.stop()
   node.machine = await node.place.boot(boot)
 }
+
+/** Gives every machine another place on the network, and so another address. Those that run keep theirs. */
+export async function move({ nodes, network }: Cluster): Promise<void> {
+  for (const node of nodes) {
+    const { place } = node
+    const port = await network.attach()
+    node.place = { ...place, port, boot: options => place.boot({ port, ...options }) }
+  }
+}

@@ -2,12 +2,11 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
 import type { Machine } from '../../../qemu/machine.ts'
-import { type Network, startNetwork } from '../../../qemu/network.ts'
+import { type Network, placeOf, startNetwork } from '../../../qemu/network.ts'
 import { ipv4, nodeId } from '../../../protocol/fields.ts'
 import { testFolder } from './folder.ts'
 import type { Test } from './keep.ts'
 import {
-  bootMs,
   enrollment,
   connect,
   makePlace,
@@ -23,7 +22,7 @@ import { untilReady } from './status.ts'
 /** One node of a cluster under test. */
 export type ClusterNode = {
   readonly name: string
-  readonly place: Place
+  place: Place
   machine: Machine
   /** Empty until it is enrolled. */
   nodeId: string
@@ -57,13 +56,18 @@ export type ClusterOf = {
 const minuteMs = 60_000
 /** How operators call the cluster here. */
 export const environment = 'test'
+/** Two machines are known by names that follow them: the first two, once all have moved to their second places. */
+function namesOf(count: number): Readonly<Record<string, string>> {
+  return { 'one.test': placeOf(count + 1).address, 'two.test': placeOf(count + 2).address }
+}
+
 /** A machine that boots keeps one core busy. */
 const sideBySide = 2
 
 /** Boots machines: the first is enrolled as genesis, and by its gateway each of the others joins, one by one. */
 export async function makeCluster(t: Test, of: ClusterOf): Promise<Cluster> {
   const folder = await testFolder(t)
-  const network = await startNetwork({ folder })
+  const network = await startNetwork({ folder, names: namesOf(of.count) })
   t.teardown(async () => network[Symbol.asyncDispose]())
   const cluster: Cluster = { folder, network, orama: operatorOf(network, folder), nodes: [] }
   const { address: owner } = ownerSchema.parse(
@@ -94,10 +98,10 @@ async function boot(t: Test, { cluster, number, owner, ...of }: Booted): Promise
   const { folder, network, orama } = cluster
   const name = `node-${number}`
   const place = await makePlace(t, { folder, network, image: of.image, name })
-  if (number > of.count - of.calling) {
-    const gateway = `https://${cluster.nodes[0]?.place.port.address ?? ''}`
-    must(await orama('image', 'prepare', place.disk.file, '--owner', owner, '--gateway', gateway))
-  }
+  const gateway = `https://${cluster.nodes[0]?.place.port.address ?? ''}`
+  const calls = number > of.count - of.calling ? ['--owner', owner, '--gateway', gateway] : []
+  const hints = Object.keys(namesOf(of.count)).flatMap(name => ['--hint', `${name}:51820`])
+  must(await orama('image', 'prepare', place.disk.file, ...hints, ...calls))
   const machine = await place.boot(of.boot)
   await machine.console.waitFor('STATE blank\n', 5 * minuteMs)
   of.say?.(`${name} waits for its owner`)
@@ -156,7 +160,7 @@ async function joinNode(
     ask: () => orama(...enroll, ...where),
     wanted: ({ error: said }) => !again.some(one => one.test(said)),
     what: `${node.name} to join`,
-    deadlineMs: bootMs,
+    deadlineMs: 6 * minuteMs,
     askAgainMs: 2000,
   })
   if (out === '') throw new Error(`Cannot have ${node.name} join: ${error}`)
