@@ -5,6 +5,7 @@ import { probeAcceleration } from '../qemu/acceleration.ts'
 import { imageFigures } from './image.ts'
 import { machineFigures } from './machine.ts'
 import { sandboxFigures } from './sandbox.ts'
+import { unlockFigures } from './unlock.ts'
 import { asJson, asTable, type Values, withTable } from './table.ts'
 
 /**
@@ -17,6 +18,7 @@ const groups: Readonly<Record<string, () => Promise<Values>>> = {
   image: imageFigures,
   machine: machineFigures,
   sandbox: sandboxFigures,
+  unlock: unlockFigures,
 }
 
 async function main(wanted: readonly string[]): Promise<void> {

@@ -68,6 +68,32 @@ export const kinds = {
     least: true,
     how: 'inserts a second that rqlite acknowledges to four askers in the sandbox against outside of it, medians of six in turn; without the firewall',
   },
+  unlock_vs_clevis: {
+    unit: 'ratio',
+    goal: 0.3,
+    how: 'unlock_collect_ms divided by unlock_clevis_ms',
+  },
+  unlock_collect_ms: {
+    unit: 'ms',
+    goal: null,
+    how: 'the agent’s code, in a process that runs already, collects and combines 2 of 3 shares of three guardian programs on loopback; median of twenty',
+  },
+  unlock_clevis_ms: {
+    unit: 'ms',
+    goal: null,
+    how: 'clevis decrypt, a program that is started for it, with two of three tang servers on loopback, in turn with unlock_collect_ms; median of twenty',
+  },
+  unlock_liar_success: {
+    unit: 'of 20',
+    goal: 20,
+    least: true,
+    how: 'the same with one of the three guardians holding a wrong share: how often the right secret came',
+  },
+  unlock_clevis_liar_success: {
+    unit: 'of 20',
+    goal: null,
+    how: 'the same for clevis with one of the three tang servers answering at once with a wrong key',
+  },
 } as const satisfies Readonly<Record<string, Kind>>
 
 export type FigureName = keyof typeof kinds

@@ -1,0 +1,75 @@
+import { workFolder } from '../qemu/folder.ts'
+import { median } from './median.ts'
+import type { Values } from './table.ts'
+import { type Asker, collect, type Places } from './unlock/asker.ts'
+import { type Clevis, missingPackages, startClevis } from './unlock/clevis.ts'
+import { startGuardians } from './unlock/programs.ts'
+
+const rounds = 20
+
+/** Figures of an unlock by guardians, on this machine alone: no emulation, no WireGuard, no disk. */
+export async function unlockFigures(): Promise<Values> {
+  await using folder = await workFolder()
+  await using stack = new AsyncDisposableStack()
+  const { places, asker } = await startGuardians(folder.path, stack)
+  const [well, lied] = [await asker(0), await asker(1)]
+  const missing = await missingPackages()
+  if (missing.length > 0) {
+    skip(['unlock_vs_clevis', 'unlock_clevis_ms', 'unlock_clevis_liar_success'], missing)
+    const ours = await timesOf(() => unlock(well, places))
+    return { unlock_collect_ms: median(ours), unlock_liar_success: await successes(lied, places) }
+  }
+  const clevis = await startClevis(folder.path, well.secret, stack)
+  return { ...(await speeds(well, places, clevis)), ...(await liarFigures(lied, places, clevis)) }
+}
+
+function skip(figures: readonly (keyof Values)[], missing: readonly string[]): void {
+  process.stderr.write(`skipped: ${figures.join(', ')}: not installed: ${missing.join(', ')}\n`)
+}
+
+/** In turn, so that what else the machine does meets both. */
+async function speeds(asker: Asker, places: Places, clevis: Clevis): Promise<Values> {
+  const [ours, theirs]: [number[], number[]] = [[], []]
+  for (let round = 1; round <= rounds; round++) {
+    ours.push(...(await timesOf(() => unlock(asker, places), 1)))
+    theirs.push(...(await timesOf(clevis.decrypt, 1)))
+  }
+  const [unlock_collect_ms, unlock_clevis_ms] = [median(ours), median(theirs)]
+  return { unlock_vs_clevis: unlock_collect_ms / unlock_clevis_ms, unlock_collect_ms, unlock_clevis_ms }
+}
+
+async function liarFigures(asker: Asker, places: Places, clevis: Clevis): Promise<Values> {
+  await clevis.lie()
+  const unlock_liar_success = await successes(asker, places)
+  return { unlock_liar_success, unlock_clevis_liar_success: await countTrue(clevis.decrypt) }
+}
+
+function successes(asker: Asker, places: Places): Promise<number> {
+  return countTrue(() => unlock(asker, places))
+}
+
+/** True where the right secret came. */
+async function unlock(asker: Asker, places: Places): Promise<boolean> {
+  const { secret } = await collect(asker, places)
+  const isRight = secret?.equals(asker.secret) === true
+  secret?.fill(0)
+  return isRight
+}
+
+/** How often it succeeded in so many rounds. */
+export async function countTrue(act: () => Promise<boolean>, times = rounds): Promise<number> {
+  let count = 0
+  for (let round = 1; round <= times; round++) count += (await act()) ? 1 : 0
+  return count
+}
+
+/** Milliseconds of each round. Throws Error where one fails: the time of a failure is no figure. */
+export async function timesOf(act: () => Promise<boolean>, times = rounds): Promise<number[]> {
+  const all: number[] = []
+  for (let round = 1; round <= times; round++) {
+    const started = performance.now()
+    if (!(await act())) throw new Error('Cannot time an unlock: it gave no secret')
+    all.push(performance.now() - started)
+  }
+  return all
+}

@@ -1,0 +1,54 @@
+import t from 'tap'
+import { countTrue, timesOf } from '../../bench/unlock.ts'
+import { altered, newAsker } from '../../bench/unlock/asker.ts'
+import { missingPackages } from '../../bench/unlock/clevis.ts'
+import { isShareOf } from '../../protocol/shares/epoch.ts'
+import { combineShares } from '../../protocol/shares/split.ts'
+import { someNodeId } from '../protocol/cluster/sample.ts'
+
+const guardians = [1, 2, 3].map(someNodeId)
+
+t.test('an asker has shares that make its secret, and knows each of them again', async t => {
+  const { record, epoch, secret, shares } = await newAsker(guardians, 2)
+  t.same([...shares.keys()], guardians)
+  t.same(await combineShares([...shares.values()].slice(1)), secret)
+  for (const holder of epoch.holders) {
+    const share = shares.get(holder.node) ?? Buffer.alloc(0)
+    t.equal(isShareOf(holder, share, { node: record.nodeId, epoch }), true)
+    t.equal(isShareOf(holder, altered(share), { node: record.nodeId, epoch }), false, 'a lie is seen')
+  }
+})
+
+for (const [outcomes, count] of [
+  [[true, true, true], 3],
+  [[true, false, true], 2],
+  [[false, false, false], 0],
+] as const)
+  t.test(`countTrue() of ${outcomes.join(', ')}`, async t => {
+    const left = [...outcomes]
+    t.equal(await countTrue(() => Promise.resolve(left.shift() ?? false), outcomes.length), count)
+    t.same(left, [])
+  })
+
+t.test('timesOf() has a time for each round', async t => {
+  const times = await timesOf(() => Promise.resolve(true), 3)
+  t.equal(times.length, 3)
+  t.ok(times.every(ms => ms >= 0))
+})
+
+t.test('timesOf() refuses to time what fails', async t =>
+  t.rejects(
+    timesOf(() => Promise.resolve(false), 3),
+    { message: /gave no secret/ },
+  ),
+)
+
+t.test('missingPackages() names the packages of programs that are not there, and only those', async t => {
+  const absent = {
+    '/nowhere/clevis': 'clevis',
+    [process.execPath]: 'nodejs',
+    '/nowhere/tangd': 'tang-common',
+  }
+  t.same(await missingPackages(absent), ['clevis', 'tang-common'])
+  t.same(await missingPackages({}), [])
+})
