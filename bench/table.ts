@@ -94,6 +94,11 @@ export const kinds = {
     goal: null,
     how: 'the same for clevis with one of the three tang servers answering at once with a wrong key',
   },
+  unlock_64_20dead_ms: {
+    unit: 'ms',
+    goal: null,
+    how: 'until 22 of 64 shares are collected and combined while 20 guardians never answer and 5 give wrong shares; all servers and the node in one process on loopback; median of nine',
+  },
 } as const satisfies Readonly<Record<string, Kind>>
 
 export type FigureName = keyof typeof kinds

@@ -3,12 +3,27 @@ import { median } from './median.ts'
 import type { Values } from './table.ts'
 import { type Asker, collect, type Places } from './unlock/asker.ts'
 import { type Clevis, missingPackages, startClevis } from './unlock/clevis.ts'
+import { startCrowd } from './unlock/many.ts'
 import { startGuardians } from './unlock/programs.ts'
 
 const rounds = 20
+const crowd = { count: 64, dead: 20, lying: 5 }
+const crowdRounds = 9
 
 /** Figures of an unlock by guardians, on this machine alone: no emulation, no WireGuard, no disk. */
 export async function unlockFigures(): Promise<Values> {
+  const unlock_64_20dead_ms = median(await crowdTimes())
+  return { ...(await threeFigures()), unlock_64_20dead_ms }
+}
+
+async function crowdTimes(): Promise<number[]> {
+  await using stack = new AsyncDisposableStack()
+  const { asker, places } = await startCrowd(crowd, stack)
+  return await timesOf(() => unlock(asker, places), crowdRounds)
+}
+
+/** Three guardians against three tang servers. */
+async function threeFigures(): Promise<Values> {
   await using folder = await workFolder()
   await using stack = new AsyncDisposableStack()
   const { places, asker } = await startGuardians(folder.path, stack)

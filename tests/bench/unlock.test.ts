@@ -1,7 +1,8 @@
 import t from 'tap'
 import { countTrue, timesOf } from '../../bench/unlock.ts'
-import { altered, newAsker } from '../../bench/unlock/asker.ts'
+import { altered, collect, newAsker } from '../../bench/unlock/asker.ts'
 import { missingPackages } from '../../bench/unlock/clevis.ts'
+import { startCrowd } from '../../bench/unlock/many.ts'
 import { isShareOf } from '../../protocol/shares/epoch.ts'
 import { combineShares } from '../../protocol/shares/split.ts'
 import { someNodeId } from '../protocol/cluster/sample.ts'
@@ -52,3 +53,18 @@ t.test('missingPackages() names the packages of programs that are not there, and
   t.same(await missingPackages(absent), ['clevis', 'tang-common'])
   t.same(await missingPackages({}), [])
 })
+
+const crowds = [
+  ['all answer', { count: 5, dead: 0, lying: 0 }, true],
+  ['one is dead, one lies', { count: 5, dead: 1, lying: 1 }, true],
+  ['three lie', { count: 5, dead: 0, lying: 3 }, false],
+] as const
+for (const [what, crowd, opens] of crowds)
+  t.test(`of five guardians ${what}: the secret ${opens ? 'comes' : 'does not come'}`, async t => {
+    await using stack = new AsyncDisposableStack()
+    const { asker, places } = await startCrowd(crowd, stack)
+    const { secret, answers } = await collect(asker, places)
+    t.equal(secret?.equals(asker.secret) === true, opens)
+    const kinds = [...answers.values()].map(answer => answer.kind)
+    t.equal(kinds.filter(kind => kind === 'good').length, opens ? 3 : 2)
+  })
