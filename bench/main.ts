@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { probeAcceleration } from '../qemu/acceleration.ts'
+import { gatewayFigures } from './gateway.ts'
 import { imageFigures } from './image.ts'
 import { machineFigures } from './machine.ts'
 import { sandboxFigures } from './sandbox.ts'
@@ -19,6 +20,7 @@ const groups: Readonly<Record<string, () => Promise<Values>>> = {
   machine: machineFigures,
   sandbox: sandboxFigures,
   unlock: unlockFigures,
+  gateway: gatewayFigures,
 }
 
 async function main(wanted: readonly string[]): Promise<void> {

@@ -99,6 +99,33 @@ export const kinds = {
     goal: null,
     how: 'until 22 of 64 shares are collected and combined while 20 guardians never answer and 5 give wrong shares; all servers and the node in one process on loopback; median of nine',
   },
+  gateway_ratio: {
+    unit: 'ratio',
+    goal: 0.5,
+    least: true,
+    how: 'answers a second to GET /v1/status of the gateway against a node:https server that says the same; eight askers, TLS 1.3, a connection a request for both; medians of five in turn',
+  },
+  gateway_proxied_ratio: {
+    unit: 'ratio',
+    goal: 0.5,
+    least: true,
+    how: 'the same for GET /v1/node/status, which a trivial agent answers, against a node:https server that passes it on and asks for no token',
+  },
+  gateway_vs_http: {
+    unit: 'ratio',
+    goal: null,
+    how: 'GET /v1/status of the gateway against a node:http server, which has no TLS, in the same run',
+  },
+  https_closing_ratio: {
+    unit: 'ratio',
+    goal: null,
+    how: 'node:https with a connection a request, as the gateway has it, against node:https with kept connections, in the same run',
+  },
+  gateway_mb_per_1000: {
+    unit: 'MB',
+    goal: null,
+    how: 'four times what 250 nodes add to a registry’s file and to the resident memory of a gateway that has just started; a cluster has at most 256 nodes',
+  },
 } as const satisfies Readonly<Record<string, Kind>>
 
 export type FigureName = keyof typeof kinds
