@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { probeAcceleration } from '../qemu/acceleration.ts'
+import { clusterFigures } from './cluster.ts'
 import { gatewayFigures } from './gateway.ts'
 import { imageFigures } from './image.ts'
 import { machineFigures } from './machine.ts'
@@ -19,6 +20,7 @@ const groups: Readonly<Record<string, () => Promise<Values>>> = {
   image: imageFigures,
   machine: machineFigures,
   sandbox: sandboxFigures,
+  cluster: clusterFigures,
   unlock: unlockFigures,
   gateway: gatewayFigures,
 }

@@ -68,6 +68,16 @@ export const kinds = {
     least: true,
     how: 'inserts a second that rqlite acknowledges to four askers in the sandbox against outside of it, medians of six in turn; without the firewall',
   },
+  enroll_s: {
+    unit: 's',
+    goal: null,
+    how: 'a genesis accepted by POST to all services ready, by the times in the console log',
+  },
+  peer_unlock_ratio: {
+    unit: 'ratio',
+    goal: 2,
+    how: 'WireGuard up to data mounted with five guardians, of whom three are needed, against secret in memory to data mounted in the same boot; six machines side by side, median of three boots',
+  },
   unlock_vs_clevis: {
     unit: 'ratio',
     goal: 0.3,
