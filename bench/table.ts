@@ -83,6 +83,11 @@ export const kinds = {
     goal: 0.3,
     how: 'unlock_collect_ms divided by unlock_clevis_ms',
   },
+  unlock_process_vs_clevis: {
+    unit: 'ratio',
+    goal: null,
+    how: 'the same by a Node process that is started for it, from its start to its end, divided by unlock_clevis_ms',
+  },
   unlock_collect_ms: {
     unit: 'ms',
     goal: null,

@@ -8,7 +8,8 @@ import { guardianRoutes } from '../../services/guardian/routes.ts'
 import { newSession } from '../../services/guardian/sessions.ts'
 import type { Store } from '../../services/guardian/store-client.ts'
 import { cluster, newNode } from '../../tests/protocol/cluster/sample.ts'
-import { altered, type Asker, newAsker, type Places } from './asker.ts'
+import { altered, type Asker, newAsker } from './asker.ts'
+import type { Places } from './collect.ts'
 
 const port = 10_106
 /** A guardian that has run for so long gives shares. */

@@ -9,7 +9,8 @@ import { closeHttp } from '../../http/server.ts'
 import type { ListedMember } from '../../protocol/shares/store.ts'
 import { startProgram } from '../../qemu/program.ts'
 import { cluster, newNode } from '../../tests/protocol/cluster/sample.ts'
-import { altered, type Asker, collect, newAsker, type Places } from './asker.ts'
+import { altered, type Asker, newAsker } from './asker.ts'
+import { collect, type Places } from './collect.ts'
 
 const program = join(import.meta.dirname, '../../services/guardian/main.ts')
 /** The guardian's own. */
