@@ -5,8 +5,10 @@ import { testImage } from '../tests/e2e/support/image.ts'
 import { bootMs, enroll, makeSite, must, type Site } from '../tests/e2e/support/node.ts'
 import { readStatus } from '../tests/e2e/support/status.ts'
 import { nodeFile } from '../tests/e2e/support/wallet-file.ts'
+import { benchStack } from './bench-stack.ts'
 import { median } from './median.ts'
 import { getText, readyAfterS } from './probe.ts'
+import { enrollS } from './stamps.ts'
 import { systemdReadyS } from './systemd.ts'
 import type { Values } from './table.ts'
 
@@ -25,19 +27,11 @@ type NodeFigures = Values & { readonly ready_s: number }
 
 async function nodeFigures(): Promise<NodeFigures> {
   await using stack = new AsyncDisposableStack()
-  // What the end-to-end tests' support needs of a test: a name, and a place for what ends with it.
-  const bench = {
-    name: 'bench',
-    passing: () => true,
-    teardown: (handler: () => Promise<void>) => {
-      stack.defer(handler)
-    },
-  }
-  const site = await makeSite(bench, await testImage('ordinary'))
+  const site = await makeSite(benchStack(stack), await testImage('ordinary'))
   const ready_s = await readyS(site)
   const machine = await site.boot({ cpus: 2 })
-  const idle = await idleMb(site, machine)
-  return { ready_s, ...idle, ...(await unlockFigures(site, machine)) }
+  const enrolled = await enrolledFigures(site, machine)
+  return { ready_s, ...enrolled, ...(await unlockFigures(site, machine)) }
 }
 
 /**
@@ -54,9 +48,9 @@ async function readyS(site: Site): Promise<number> {
   return median(times)
 }
 
-async function idleMb(site: Site, machine: Machine): Promise<Values> {
+async function enrolledFigures(site: Site, machine: Machine): Promise<Values> {
   await enroll(site, machine)
-  await machine.console.waitFor('STATE ready\n', bootMs)
+  const enroll_s = await enrollS(machine.console, bootMs)
   await pause(settleMs)
   const { wireguard, enrolled } = await nodeFile(site)
   if (enrolled === undefined) throw new Error('Cannot ask the node: its file has no token')
@@ -66,7 +60,7 @@ async function idleMb(site: Site, machine: Machine): Promise<Values> {
   if (bytes === undefined) throw new SyntaxError('Cannot find the memory of the agent in its metrics')
   const { services } = await readStatus(site)
   const kept = Object.values(services).reduce((sum, { memoryBytes = 0 }) => sum + memoryBytes, Number(bytes))
-  return { agent_idle_mb: Number(bytes) / 1e6, node_idle_mb: kept / 1e6 }
+  return { enroll_s, agent_idle_mb: Number(bytes) / 1e6, node_idle_mb: kept / 1e6 }
 }
 
 async function unlockFigures(site: Site, machine: Machine): Promise<Values> {

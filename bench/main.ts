@@ -2,9 +2,12 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { probeAcceleration } from '../qemu/acceleration.ts'
+import { clusterFigures } from './cluster.ts'
+import { gatewayFigures } from './gateway.ts'
 import { imageFigures } from './image.ts'
 import { machineFigures } from './machine.ts'
 import { sandboxFigures } from './sandbox.ts'
+import { unlockFigures } from './unlock.ts'
 import { asJson, asTable, type Values, withTable } from './table.ts'
 
 /**
@@ -17,6 +20,9 @@ const groups: Readonly<Record<string, () => Promise<Values>>> = {
   image: imageFigures,
   machine: machineFigures,
   sandbox: sandboxFigures,
+  cluster: clusterFigures,
+  unlock: unlockFigures,
+  gateway: gatewayFigures,
 }
 
 async function main(wanted: readonly string[]): Promise<void> {

@@ -68,6 +68,79 @@ export const kinds = {
     least: true,
     how: 'inserts a second that rqlite acknowledges to four askers in the sandbox against outside of it, medians of six in turn; without the firewall',
   },
+  enroll_s: {
+    unit: 's',
+    goal: null,
+    how: 'a genesis accepted by POST to all services ready, by the times in the console log',
+  },
+  peer_unlock_ratio: {
+    unit: 'ratio',
+    goal: 2,
+    how: 'WireGuard up to data mounted with five guardians, of whom three are needed, against secret in memory to data mounted in the same boot; six machines side by side, median of three boots',
+  },
+  unlock_vs_clevis: {
+    unit: 'ratio',
+    goal: 0.3,
+    how: 'unlock_collect_ms divided by unlock_clevis_ms',
+  },
+  unlock_process_vs_clevis: {
+    unit: 'ratio',
+    goal: null,
+    how: 'the same by a Node process that is started for it, from its start to its end, divided by unlock_clevis_ms',
+  },
+  unlock_collect_ms: {
+    unit: 'ms',
+    goal: null,
+    how: 'the agent’s code, in a process that runs already, collects and combines 2 of 3 shares of three guardian programs on loopback; median of twenty',
+  },
+  unlock_clevis_ms: {
+    unit: 'ms',
+    goal: null,
+    how: 'clevis decrypt, a program that is started for it, with two of three tang servers on loopback, in turn with unlock_collect_ms; median of twenty',
+  },
+  unlock_liar_success: {
+    unit: 'of 20',
+    goal: 20,
+    least: true,
+    how: 'the same with one of the three guardians holding a wrong share: how often the right secret came',
+  },
+  unlock_clevis_liar_success: {
+    unit: 'of 20',
+    goal: null,
+    how: 'the same for clevis with one of the three tang servers answering at once with a wrong key',
+  },
+  unlock_64_20dead_ms: {
+    unit: 'ms',
+    goal: null,
+    how: 'until 22 of 64 shares are collected and combined while 20 guardians never answer and 5 give wrong shares; all servers and the node in one process on loopback; median of nine',
+  },
+  gateway_ratio: {
+    unit: 'ratio',
+    goal: 0.5,
+    least: true,
+    how: 'answers a second to GET /v1/status of the gateway against a node:https server that says the same; eight askers, TLS 1.3, a connection a request for both; medians of five in turn',
+  },
+  gateway_proxied_ratio: {
+    unit: 'ratio',
+    goal: 0.5,
+    least: true,
+    how: 'the same for GET /v1/node/status, which a trivial agent answers, against a node:https server that passes it on and asks for no token',
+  },
+  gateway_vs_http: {
+    unit: 'ratio',
+    goal: null,
+    how: 'GET /v1/status of the gateway against a node:http server, which has no TLS, in the same run',
+  },
+  https_closing_ratio: {
+    unit: 'ratio',
+    goal: null,
+    how: 'node:https with a connection a request, as the gateway has it, against node:https with kept connections, in the same run',
+  },
+  gateway_mb_per_1000: {
+    unit: 'MB',
+    goal: null,
+    how: 'four times what 250 nodes add to a registry’s file and to the resident memory of a gateway that has just started; a cluster has at most 256 nodes',
+  },
 } as const satisfies Readonly<Record<string, Kind>>
 
 export type FigureName = keyof typeof kinds

@@ -114,6 +114,7 @@ async function openToPeers(node: Node, held: SharesOf['held']): Promise<void> {
   // Beside the programs of WireGuard.
   const reading = begin(readManifests())
   await applyPeers(node)
+  log('WireGuard: up')
   const manifests = await reading
   const closed = { ...publicSide(node.machine), enrollmentOpen: false }
   await applyFirewall({ ...closed, wireguard, services: manifests }, run)
@@ -149,6 +150,7 @@ function judgeServices(node: Node): void {
   const failing = Object.entries(node.services.supervisor.status()).filter(([, s]) => s.state !== 'ready')
   if (failing.length === 0 && name !== 'ready') {
     state.become('ready')
+    log('services: all are ready')
     void rearmEntry(node.machine)
   } else if (failing.length > 0 && name === 'ready') {
     state.become('degraded', failing.map(([service]) => service).join(', '))
