@@ -1,7 +1,9 @@
 import { nodeEvict, nodeHold, nodeRelease } from './cluster-order.ts'
 import type { CommandTable } from './command.ts'
+import { nodeEndpoints } from './endpoints.ts'
 import { nodeEnroll } from './enroll.ts'
 import { envAdd, envList, envRemove } from './env.ts'
+import { nodeEscrow } from './escrow.ts'
 import { imagePrepare } from './image.ts'
 import { nodeCommand, nodeStatus } from './inspect.ts'
 import { nodeInvite, nodeInvites, nodeRevokeInvite } from './invite.ts'
@@ -33,6 +35,8 @@ export const commands: CommandTable = {
     hold: nodeHold,
     release: nodeRelease,
     evict: nodeEvict,
+    escrow: nodeEscrow,
+    endpoints: nodeEndpoints,
     password: nodePassword,
     'wg-config': nodeWgConfig,
   },
