@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import packageJson from '../../package.json' with { type: 'json' }
 import { closeHttp, serveHttp } from '../../http/server.ts'
-import { formatIpv4, parseIpv4 } from '../../agent/network/ipv4.ts'
+import { formatIpv4, parseIpv4 } from '../../protocol/ipv4.ts'
 import type { ClusterFacts } from '../../protocol/cluster/admission.ts'
 import { type Agent, agentClient } from './agent-client.ts'
 import { deriveCertificate } from './certificate.ts'

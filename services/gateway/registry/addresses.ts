@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { formatIpv4, parseIpv4 } from '../../../agent/network/ipv4.ts'
+import { formatIpv4, parseIpv4 } from '../../../protocol/ipv4.ts'
 import { formatTime, ipv4, sha256Hex, time } from '../../../protocol/fields.ts'
 import { type Database, decide, readRows, type Statement } from './database.ts'
 import { dayMs, deadline, later } from './times.ts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import * as z from 'zod'
-import { parseIpv4 } from '../../../agent/network/ipv4.ts'
+import { parseIpv4 } from '../../../protocol/ipv4.ts'
 import { canonicalText } from '../../../protocol/canonical.ts'
 import { type Departure, departureSchema } from '../../../protocol/cluster/departure.ts'
 import { type MemberRecord, memberRecordSchema } from '../../../protocol/cluster/member.ts'
