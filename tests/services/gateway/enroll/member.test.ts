@@ -1,5 +1,4 @@
 import t, { type Test } from 'tap'
-import type { Accepted } from '../../../../agent/enroll/judge.ts'
 import { type MemberRecord, signMember } from '../../../../protocol/cluster/member.ts'
 import { composeVoucher } from '../../../../protocol/cluster/voucher.ts'
 import { helloHash, nodeIdOf } from '../../../../protocol/hello.ts'
@@ -7,29 +6,13 @@ import { fromBase64url } from '../../../../protocol/fields.ts'
 import { proveInvite } from '../../../../protocol/cluster/invite.ts'
 import type { Registry } from '../../../../services/gateway/registry/registry.ts'
 import { authority, cluster, genesisRecord, newWallet, signedBy } from '../../../protocol/cluster/sample.ts'
-import { type Invited, inMinutes, newWaiting, requestFor, waitingNode } from './played-waiting.ts'
-import { running, storedInvite } from './running.ts'
+import { afterLoss as afterLossOf } from './after-loss.ts'
+import { type Invited, inMinutes, newWaiting, requestFor } from './played-waiting.ts'
 
 const session = await newWaiting()
+const afterLoss = (t: Test) => afterLossOf(t, session)
 const hello = helloHash(session.hello)
 const nodeId = nodeIdOf(fromBase64url(session.hello.identity))
-
-/** A node that has made itself a member, and whose answer nobody got. */
-async function afterLoss(t: Test) {
-  const { promise: made, resolve } = Promise.withResolvers<MemberRecord>()
-  const lose = ({ member }: Accepted) => {
-    resolve(member)
-    return Promise.reject(new Error('the answer is lost'))
-  }
-  const { port } = await waitingNode(t, session, lose)
-  const gateway = await running(t, { changes: { deliver: { port } } })
-  const invite = await storedInvite(gateway.registry)
-  const request = requestFor(session, invite)
-  const enroll = () => gateway.ask('POST', '/v1/node/enroll', { body: JSON.stringify(request) })
-  t.equal((await enroll()).status, 422)
-  const say = (value: unknown) => gateway.ask('POST', '/v1/node/member', { body: JSON.stringify(value) })
-  return { ...gateway, invite, request, enroll, say, member: await made }
-}
 
 const stateOf = async (registry: Registry, { tokenHash }: Invited) =>
   (await registry.invites.entry(tokenHash, new Date()))?.state
