@@ -1,3 +1,4 @@
+import { gatewayRun } from './alone.ts'
 import { nodeEvict, nodeHold, nodeRelease } from './cluster-order.ts'
 import type { CommandTable } from './command.ts'
 import { nodeEndpoints } from './endpoints.ts'
@@ -40,5 +41,6 @@ export const commands: CommandTable = {
     password: nodePassword,
     'wg-config': nodeWgConfig,
   },
+  gateway: { run: gatewayRun },
   monitor: { report: monitorReport },
 }
