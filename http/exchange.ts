@@ -1,9 +1,16 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
-import { http } from './late.ts'
+import { http, https } from './late.ts'
 
 export type Question = {
-  readonly to: { readonly host: string; readonly port: number } | { readonly socketPath: string }
+  readonly to:
+    | {
+        readonly host: string
+        readonly port: number
+        /** TLS 1.3 with anybody: for what is public, where the answer is not believed. */
+        readonly tls?: 'unverified'
+      }
+    | { readonly socketPath: string }
   readonly method: 'GET' | 'PUT' | 'POST'
   /** With its query. */
   readonly path: string
@@ -22,7 +29,8 @@ export type Answer = { readonly status: number; readonly content: Buffer }
  */
 export async function exchange({ to, method, path, body, signal, bytesMax }: Question): Promise<Answer> {
   const headers = { 'content-length': body === undefined ? 0 : Buffer.byteLength(body) }
-  const request = http().request({ ...to, method, path, headers, signal, agent: false })
+  const options = { ...to, method, path, headers, signal, agent: false }
+  const request = 'tls' in to ? https().request({ ...options, ...unverified }) : http().request(options)
   // An abort while the answer is read comes here too, and unheard would end the process.
   request.on('error', () => undefined)
   const answered = once(request, 'response') as Promise<[IncomingMessage]>
@@ -34,6 +42,8 @@ export async function exchange({ to, method, path, body, signal, bytesMax }: Que
     request.destroy()
   }
 }
+
+const unverified = { rejectUnauthorized: false, minVersion: 'TLSv1.3' } as const
 
 async function readAll(response: IncomingMessage, bytesMax: number): Promise<Buffer> {
   const parts: Buffer[] = []

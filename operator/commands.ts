@@ -1,7 +1,10 @@
+import { gatewayRun } from './alone.ts'
 import { nodeEvict, nodeHold, nodeRelease } from './cluster-order.ts'
 import type { CommandTable } from './command.ts'
+import { nodeEndpoints } from './endpoints.ts'
 import { nodeEnroll } from './enroll.ts'
 import { envAdd, envList, envRemove } from './env.ts'
+import { nodeEscrow } from './escrow.ts'
 import { imagePrepare } from './image.ts'
 import { nodeCommand, nodeStatus } from './inspect.ts'
 import { nodeInvite, nodeInvites, nodeRevokeInvite } from './invite.ts'
@@ -33,8 +36,11 @@ export const commands: CommandTable = {
     hold: nodeHold,
     release: nodeRelease,
     evict: nodeEvict,
+    escrow: nodeEscrow,
+    endpoints: nodeEndpoints,
     password: nodePassword,
     'wg-config': nodeWgConfig,
   },
+  gateway: { run: gatewayRun },
   monitor: { report: monitorReport },
 }

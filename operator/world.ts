@@ -17,7 +17,7 @@ export type World = {
   now(): Date
   /** Does something after a delay, unless it is cancelled by what this returns. */
   later(delayMs: number, act: () => void): () => void
-  /** Does something at SIGINT instead of dying, until what this returns is called. */
+  /** Does something at SIGINT or SIGTERM instead of dying, until what this returns is called. */
   onInterrupt(act: () => void): () => void
   readonly http: Http
   readonly follow: Follow
@@ -54,9 +54,10 @@ function later(delayMs: number, act: () => void): () => void {
 }
 
 function onInterrupt(act: () => void): () => void {
-  process.on('SIGINT', act)
+  const signals = ['SIGINT', 'SIGTERM'] as const
+  for (const signal of signals) process.on(signal, act)
   return () => {
-    process.off('SIGINT', act)
+    for (const signal of signals) process.off(signal, act)
   }
 }
 

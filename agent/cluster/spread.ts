@@ -21,6 +21,8 @@ export type Spread = {
   readonly round: () => Promise<void>
   /** Has this node taken all that is known here? */
   readonly isTold: (node: string) => boolean
+  /** Has any other node ever answered? Then it has this node's WireGuard key. */
+  readonly inTouch: () => boolean
   /** All have to hear of it again: something of this node's own is new. */
   readonly retell: () => void
 }
@@ -37,6 +39,7 @@ const netRounds = 12
 export function spreadNews({ view, own, ask, onChange, log, random }: SpreadOf): Spread {
   const told = new Set<string>()
   let rounds = 0
+  let answered = false
   const take = async (news: News, from: string) => {
     const heard = view.hear(news)
     for (const { what, why } of heard.refusals) log(`cluster: refused from ${from}: ${what}: ${why}`)
@@ -52,6 +55,7 @@ export function spreadNews({ view, own, ask, onChange, log, random }: SpreadOf):
     try {
       const answer = await ask(node, { path: '/v1/guardian/news', body, answer: newsSchema })
       told.add(node)
+      answered = true
       await take(answer, node)
     } catch (cause) {
       if (told.delete(node)) log(`cluster: ${node} cannot be told: ${describe(cause)}`)
@@ -60,6 +64,7 @@ export function spreadNews({ view, own, ask, onChange, log, random }: SpreadOf):
   return {
     hear: take,
     isTold: node => told.has(node),
+    inTouch: () => answered,
     retell: () => {
       told.clear()
     },

@@ -44,7 +44,13 @@ export type Heard = {
   readonly events: readonly string[]
 }
 
-export function clusterView(record: NodeRecord): ClusterView {
+/** What a view begins with. */
+export type ViewOf = Pick<
+  NodeRecord,
+  'nodeId' | 'wireguard' | 'cluster' | 'authority' | 'membership' | 'endpoints'
+>
+
+export function clusterView(record: ViewOf): ClusterView {
   const { nodeId, wireguard, cluster, authority } = record
   let membership = restore(record.membership, { cluster, authority })
   const endpoints = new Map(record.endpoints.map(one => [one.node, one]))

@@ -1,6 +1,6 @@
 import type { NodeRecord } from '../../protocol/record.ts'
 import { inNetwork } from '../../protocol/wireguard.ts'
-import { parseIpv4 } from '../network/ipv4.ts'
+import { parseIpv4 } from '../../protocol/ipv4.ts'
 
 /**
  * Throws RangeError unless a node may have this address in the network of this one: it has to be a host's, and not an

@@ -1,4 +1,4 @@
-import { formatIpv4, isHostAddress, parseIpv4, prefixOfMask } from './ipv4.ts'
+import { formatIpv4, isHostAddress, parseIpv4, prefixOfMask } from '../../protocol/ipv4.ts'
 
 /** What the server gave: RFC 2131, options of RFC 2132. Times are seconds from the acknowledgement on. */
 export type DhcpTerms = {

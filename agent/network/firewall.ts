@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Run } from '../system/run.ts'
-import { networkOf } from './ipv4.ts'
+import { networkOf } from '../../protocol/ipv4.ts'
 
 /** What the firewall depends on; a change of any of it means a new rule set. */
 export type FirewallState = {

@@ -6,7 +6,7 @@ import { tolerate } from '../system/log.ts'
 import type { Run } from '../system/run.ts'
 import { applyAddress, type LinkAddress, removeAddress, writeResolvConf } from './address.ts'
 import { ip } from './ip.ts'
-import { isHostAddress, networkOf } from './ipv4.ts'
+import { isHostAddress, networkOf } from '../../protocol/ipv4.ts'
 
 /** An Ethernet interface of the machine. `mac` is lower case. */
 export type Link = { readonly name: string; readonly mac: string; readonly carrier: boolean }

@@ -2,7 +2,7 @@ import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ProgramError, type Run } from '../system/run.ts'
 import { ip } from './ip.ts'
-import { isHostAddress, networkOf } from './ipv4.ts'
+import { isHostAddress, networkOf } from '../../protocol/ipv4.ts'
 
 export type WireguardPeer = {
   /** 32 bytes in base64, 44 characters. */

@@ -19,9 +19,10 @@ import { applyPeers, joinNews } from './cluster.ts'
 import { waitForOwner } from './enrollment.ts'
 import { serveJoins } from './gateway.ts'
 import { serveShares, type SharesOf } from './guardian.ts'
+import { introduceNode } from './introduction.ts'
 import { beginLeaving, hasLeft } from './leave.ts'
 import { known, type Machine } from './machine.ts'
-import { publicSide } from './network.ts'
+import { enrolledSide } from './network.ts'
 import { type Node, serveCommands } from './serve.ts'
 import { prepareServices } from './services.ts'
 import { startCare } from './shares.ts'
@@ -116,11 +117,11 @@ async function openToPeers(node: Node, held: SharesOf['held']): Promise<void> {
   await applyPeers(node)
   log('WireGuard: up')
   const manifests = await reading
-  const closed = { ...publicSide(node.machine), enrollmentOpen: false }
-  await applyFirewall({ ...closed, wireguard, services: manifests }, run)
+  await applyFirewall(enrolledSide(node.machine, { wireguard, services: manifests }), run)
   await serveShares(node, { manifests, held })
   await serveJoins(node, manifests)
   joinNews(node)
+  introduceNode(node, manifests)
   node.services = prepareServices(node.machine, {
     manifests,
     record: () => node.record,

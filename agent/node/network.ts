@@ -41,6 +41,14 @@ export function publicSide(machine: Machine): FirewallState {
   }
 }
 
+/** The rules of an enrolled node; `outsideTcp` as `FirewallState` has it, none unless told otherwise. */
+export function enrolledSide(
+  machine: Machine,
+  side: Required<Pick<FirewallState, 'wireguard' | 'services'>> & Partial<Pick<FirewallState, 'outsideTcp'>>,
+): FirewallState {
+  return { ...publicSide(machine), enrollmentOpen: false, outsideTcp: [], ...side }
+}
+
 /** The static address of the operator's file, or DHCP on every link in turn. */
 export async function findNetwork(machine: Machine): Promise<void> {
   const world = linkWorld(run)

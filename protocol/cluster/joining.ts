@@ -46,6 +46,9 @@ export const joinAnswerSchema = z.strictObject({
 })
 export type JoinAnswer = z.infer<typeof joinAnswerSchema>
 
+/** POST /v1/node/member: of a node that has joined, and of which nobody knows since its answer was lost. 200: `{nodeId}`. */
+export const memberRequestSchema = z.strictObject({ member: memberRecordSchema })
+
 /** POST /v1/operator/invite: an invite that may be used from now on. 201: an `InviteEntry`. */
 export const inviteRequestSchema = z.strictObject({ voucher: signedTextSchema })
 

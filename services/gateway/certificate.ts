@@ -6,6 +6,9 @@ import { lend, moveSecret } from '../../protocol/secret.ts'
 import { purposeKey } from './keys.ts'
 import { certificateDer } from './x509.ts'
 
+/** Of the gateways of a cluster, wherever they run: clients pin the certificate, and no name server knows it. */
+export const gatewayName = 'gateway.orama.internal'
+
 /** What a TLS server needs. */
 export type Certificate = {
   /** PEM; for who serves with it, and as long as the server lives. */

@@ -66,16 +66,19 @@ async function meet({ registry, agent, now, report }: StateSources, heard: Set<s
 export function lacking(all: MembershipRecords, known: MembershipRecords): MembershipRecords {
   const members = new Set(known.members.map(one => one.signature))
   const departed = new Set(known.departures.map(one => one.node))
+  const held = new Set((known.holds ?? []).map(one => one.text))
+  const holds = (all.holds ?? []).filter(one => !held.has(one.text))
   const isNew = all.appointment !== undefined && all.appointment.text !== known.appointment?.text
   return {
     ...(isNew ? { appointment: all.appointment } : {}),
     members: all.members.filter(one => !members.has(one.signature)),
     departures: all.departures.filter(one => !departed.has(one.node)),
+    ...(holds.length === 0 ? {} : { holds }),
   }
 }
 
-function isEmpty({ appointment, members, departures }: MembershipRecords): boolean {
-  return appointment === undefined && members.length === 0 && departures.length === 0
+function isEmpty({ appointment, members, departures, holds = [] }: MembershipRecords): boolean {
+  return [members, departures, holds].every(list => list.length === 0) && appointment === undefined
 }
 
 const heardMax = 256

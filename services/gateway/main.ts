@@ -1,13 +1,12 @@
 import { join } from 'node:path'
 import packageJson from '../../package.json' with { type: 'json' }
 import { closeHttp, serveHttp } from '../../http/server.ts'
-import { formatIpv4, parseIpv4 } from '../../agent/network/ipv4.ts'
 import type { ClusterFacts } from '../../protocol/cluster/admission.ts'
 import { type Agent, agentClient } from './agent-client.ts'
-import { deriveCertificate } from './certificate.ts'
+import { deriveCertificate, gatewayName as name } from './certificate.ts'
 import { foundedAt } from './founded.ts'
 import { gatewayKeyBytes } from './keys.ts'
-import type { Pool } from './registry/addresses.ts'
+import { poolOf } from './pool.ts'
 import { keepToken } from './registry/node-tokens.ts'
 import { openRegistry, type Registry } from './registry/registry.ts'
 import { openRqlite } from './registry/rqlite.ts'
@@ -25,9 +24,6 @@ const port = 443
 /** On loopback, over plain HTTP: for the agent, which asks how the service is. */
 const healthPort = 10_108
 const rqlitePort = 10_100
-/** Of the gateways of a cluster, wherever they run: clients pin the certificate, and no name server knows it. */
-const name = 'gateway.orama.internal'
-
 const write = (line: string) => {
   console.log(line)
 }
@@ -74,14 +70,6 @@ async function openShared(configFolder: string, facts: ClusterFacts, gatewayKey:
   password.fill(0)
   const { cluster, authority } = facts
   return openRegistry({ database, cluster, authority, gatewayKey, pool: poolOf(facts) }, new Date())
-}
-
-/** The whole network but its last host: there a genesis puts the peer of its operator. */
-function poolOf({ address, prefix }: ClusterFacts): Pool {
-  const size = 2 ** (32 - prefix)
-  const own = parseIpv4(address) ?? NaN
-  const base = own - (own % size)
-  return { network: formatIpv4(base), prefix, reserved: [formatIpv4(base + size - 2)] }
 }
 
 /** All nodes know the same genesis, and so make the same certificate. */

@@ -51,7 +51,7 @@ export function commandCall(cluster: Cluster, { url, body, signal }: Request): C
   return { node, method: 'POST', path: '/v1/agent/command', body: command, signal }
 }
 
-const leaveSchema = z.strictObject({ order: signedTextSchema })
+const leaveSchema = z.strictObject({ order: signedTextSchema, force: commandSchema.shape.force })
 
 /** A node leaves by an order of its owner alone, which it judges itself. */
 export function leaveCall(cluster: Cluster, { url, body, signal }: Request): Call {

@@ -1,13 +1,10 @@
 import t from 'tap'
-import { HttpError } from '../../http/error.ts'
 import { checkDeparture, evicted, parseEviction } from '../../protocol/cluster/departure.ts'
 import { checkHold } from '../../protocol/cluster/hold.ts'
 import { soleAuthority } from '../../protocol/cluster/trust.ts'
 import type { SignedText } from '../../protocol/fields.ts'
-import type { GatewayRoute } from '../../services/gateway/access.ts'
 import { cluster } from './gateway.ts'
 import { answer, now } from './node.ts'
-import type { PlayedNode } from './node.ts'
 import { keepJoined, proxied } from './proxied.ts'
 import { orama, owner } from './support.ts'
 
@@ -15,28 +12,11 @@ const way = ['--env', 'home', '--passphrase-fd', '3']
 const bodyOf = ({ requests }: { requests: { body: string }[] }) =>
   JSON.parse(requests.at(-1)?.body ?? '') as { action: string; order: SignedText }
 
-/** Passes any action on to the one node that is on. */
-const passOn = (node: PlayedNode): GatewayRoute => ({
-  access: 'operators',
-  bodyBytesMax: 32_768,
-  handle: async ({ url, body }) => {
-    if (url.searchParams.get('node_id') !== node.nodeId)
-      throw new HttpError(502, 'the node cannot be reached', 'look at its console')
-    const asked = `http://127.0.0.1:${node.port}/v1/agent/command`
-    const answered = await fetch(asked, { method: 'POST', body: body.toString() })
-    return { status: answered.status, type: 'application/json', body: await answered.text() }
-  },
-})
-
 const trust = soleAuthority({ cluster, authority: owner })
 const target = 'naaaaaaaaaaaaaaaa'
 
 t.test('hold, release and evict are signed for the cluster, and given to a node that answers', async t => {
-  const { node, setting } = await proxied(
-    t,
-    { 'POST /v1/agent/command': answer(200, { status: 'ok' }) },
-    passOn,
-  )
+  const { node, setting } = await proxied(t, { 'POST /v1/agent/command': answer(200, { status: 'ok' }) })
   for (const action of ['hold', 'release'] as const) {
     const ran = await orama(setting, 'node', action, target, ...way)
     t.equal(ran.code, 0, ran.err)
@@ -53,11 +33,7 @@ t.test('hold, release and evict are signed for the cluster, and given to a node 
 })
 
 t.test('over WireGuard too, with the node file of the messenger', async t => {
-  const { node, config } = await proxied(
-    t,
-    { 'POST /v1/agent/command': answer(200, { status: 'ok' }) },
-    passOn,
-  )
+  const { node, config } = await proxied(t, { 'POST /v1/agent/command': answer(200, { status: 'ok' }) })
   await keepJoined(config, node)
   const ran = await orama(
     { config, ports: { 9998: node.port } },
@@ -68,13 +44,9 @@ t.test('over WireGuard too, with the node file of the messenger', async t => {
 })
 
 t.test('a refusal ends it, and a cluster without another node that answers', async t => {
-  const { node, nodes, setting } = await proxied(
-    t,
-    {
-      'POST /v1/agent/command': answer(409, { error: 'too few holders', hint: 'force' }),
-    },
-    passOn,
-  )
+  const { node, nodes, setting } = await proxied(t, {
+    'POST /v1/agent/command': answer(409, { error: 'too few holders', hint: 'force' }),
+  })
   const short = await orama(setting, 'node', 'evict', target, ...way)
   t.equal(short.code, 3)
   t.match(short.err, /too few holders/)

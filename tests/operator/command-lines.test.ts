@@ -55,6 +55,8 @@ const signing = [
   'hold',
   'release',
   'evict',
+  'escrow',
+  'endpoints',
 ]
 
 /** Where a person would be asked for the passphrase. */

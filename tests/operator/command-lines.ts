@@ -33,6 +33,7 @@ export function codeOf(markdown: string): string[] {
 // What stands in examples for something of the reader's.
 const placeholders: Readonly<Record<string, string>> = {
   '0x…': '0x52908400098527886E0F7030069857D2E4169EE7',
+  DIR: 'gateway',
   ADDRESS: '0x52908400098527886E0F7030069857D2E4169EE7',
   IMAGE: 'oramaos.qcow2',
   IP: '192.0.2.7',

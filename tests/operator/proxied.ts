@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { saveNode } from '../../operator/node-file.ts'
-import type { GatewayRoute } from '../../services/gateway/access.ts'
 import { proxyRoutes } from '../../services/gateway/proxy.ts'
 import { someNodeId } from '../protocol/cluster/sample.ts'
 import { cluster, withGateway } from './gateway.ts'
@@ -31,19 +30,14 @@ export async function keepJoined(config: string, { nodeId, hello }: PlayedNode):
 }
 
 /** The gateway's own proxy before a node that is played, and one more member that is switched off. */
-export async function proxied(
-  t: Test,
-  answers: NonNullable<Behaviour['answers']> = {},
-  command?: (node: PlayedNode) => GatewayRoute,
-) {
+export async function proxied(t: Test, answers: NonNullable<Behaviour['answers']> = {}) {
   const node = await playNode(t, { answers })
   const away = { nodeId: someNodeId(1), address: '127.0.0.2', owner }
   const nodes = [away, { nodeId: node.nodeId, address: '127.0.0.1', owner }]
   const listed = { network: { address: '127.0.0.1', prefix: 24 }, nodes: () => nodes }
   const tokenOf = () => Promise.resolve(Buffer.from(agentToken, 'hex'))
   const routes = proxyRoutes({ cluster: listed, caller: { tokenOf, port: node.port } })
-  const more = command === undefined ? {} : { 'POST /v1/node/command': command(node) }
-  const { gateway, config, setting } = await withGateway(t, {}, { ...routes, ...more })
+  const { gateway, config, setting } = await withGateway(t, {}, routes)
   return { node, away, nodes, gateway, config, setting }
 }
 

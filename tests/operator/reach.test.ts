@@ -8,7 +8,7 @@ import { orama, owner } from './support.ts'
 
 const way = ['--env', 'home', '--passphrase-fd', '3']
 const bodyOf = ({ requests }: { requests: { body: string }[] }) =>
-  JSON.parse(requests.at(-1)?.body ?? '') as { action: string; order: SignedText }
+  JSON.parse(requests.at(-1)?.body ?? '') as { action: string; order: SignedText; force?: string }
 
 t.test('status, logs and command go through the gateway, and show the same', async t => {
   const { node, config, setting } = await proxied(t, {
@@ -67,8 +67,8 @@ for (const by of ['gateway', 'WireGuard'] as const)
     const words = by === 'gateway' ? way : ['--passphrase-fd', '3']
     const ran = await orama(at, 'node', 'leave', '--force', '--node', node.nodeId, ...words)
     t.equal(ran.code, 0, ran.err)
-    const { action, order } = bodyOf(node)
-    t.equal(action, 'leave')
+    const { action, order, force } = bodyOf(node)
+    t.match({ action, force }, { action: 'leave', force: 'yes' }, 'as its arguments say')
     const expected = { nodeId: node.nodeId, owner, action: 'leave', lastNumber: 6, now } as const
     t.match(verifyOrder(order, expected), { number: 7, arguments: { force: 'yes' } })
   })

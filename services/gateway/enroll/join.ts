@@ -1,5 +1,7 @@
 import type { JoinAnswer, JoinOffer, JoinRequest } from '../../../protocol/cluster/joining.ts'
 import type { Acknowledgement } from '../../../protocol/completion.ts'
+import { fromBase64url } from '../../../protocol/fields.ts'
+import { nodeIdOf } from '../../../protocol/hello.ts'
 import { HttpError } from '../../../http/error.ts'
 import type { Agent } from '../agent-client.ts'
 import { type DeliverWith, deliver } from './deliver.ts'
@@ -45,6 +47,7 @@ const underWayMax = 32
 async function enroll(of: JoinWith & Settled, wanted: Wanted): Promise<JoinAnswer> {
   const before = await answerOf(of, wanted)
   if (before !== undefined) return of.settle(wanted, before)
+  await refuseMember(of, wanted)
   checkTimely(wanted, of.now())
   const held = await hold(of, wanted)
   const { hello, grant, proof, claim } = wanted.request
@@ -77,4 +80,16 @@ async function answerOf(
   const { text, signature } = answer.member.grant
   if (text === request.grant.text && signature === request.grant.signature) return answer
   throw new HttpError(409, 'this node has joined by another grant', 'it is a member already')
+}
+
+/** It said so itself, after its answer was lost: what was in that only its owner may ask of it. */
+async function refuseMember({ registry }: JoinWith, { request }: Wanted): Promise<void> {
+  const { members } = await registry.members.membership()
+  const member = members.get(nodeIdOf(fromBase64url(request.hello.identity)))
+  if (member?.record.grant.text === request.grant.text)
+    throw new HttpError(
+      409,
+      'this node has joined, and its acknowledgement was lost',
+      'its owner can ask it for another one: POST /v1/node/acknowledgement',
+    )
 }

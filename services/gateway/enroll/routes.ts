@@ -1,5 +1,10 @@
 import * as z from 'zod'
-import { type JoinAnswer, type JoinRequest, joinRequestSchema } from '../../../protocol/cluster/joining.ts'
+import {
+  type JoinAnswer,
+  type JoinRequest,
+  joinRequestSchema,
+  memberRequestSchema,
+} from '../../../protocol/cluster/joining.ts'
 import { enrollmentCodeText, fromBase64url } from '../../../protocol/fields.ts'
 import { nodeIdOf } from '../../../protocol/hello.ts'
 import { parseJson } from '../../../http/body.ts'
@@ -9,10 +14,14 @@ import type { Request } from '../../../http/server.ts'
 import type { GatewayRoutes } from '../access.ts'
 import { type AuditWith, note } from '../audit-trail.ts'
 import { joinDesk, type JoinWith } from './join.ts'
+import { acceptMember, type MemberWith } from './member.ts'
 import type { WaitingNodes } from './waiting.ts'
 
-export type EnrollWith = JoinWith & AuditWith & { readonly waiting: Pick<WaitingNodes, 'helloOf'> }
+export type EnrollWith = JoinWith &
+  MemberWith &
+  AuditWith & { readonly waiting: Pick<WaitingNodes, 'helloOf'> }
 
+/** Hello, grant and proof; a member record has up to 12 KB of them and its voucher. */
 const bodyBytesMax = 16 * 1024
 /** The node formats its disk meanwhile, and nothing moves on the connection. */
 const patienceMs = 240_000
@@ -43,6 +52,12 @@ export function enrollRoutes(of: EnrollWith): GatewayRoutes {
       bodyBytesMax,
       handle: async request => ({ body: await noted(of, request, join) }),
     },
+    'POST /v1/node/member': {
+      access: 'anyone',
+      pace: 'slow',
+      bodyBytesMax,
+      handle: async request => ({ body: await notedMember(of, request) }),
+    },
   }
 }
 
@@ -63,6 +78,14 @@ async function noted(
       await note(of, visit, { what: 'enroll', node, outcome: cause.message })
     throw cause
   }
+}
+
+async function notedMember(of: EnrollWith, { body, visit }: Request): Promise<{ readonly nodeId: string }> {
+  const { member } = parseJson(body, memberRequestSchema)
+  const nodeId = nodeIdOf(fromBase64url(member.hello.identity))
+  if ((await acceptMember(of, member)) === 'accepted')
+    await note(of, visit, { what: 'member', node: nodeId, outcome: 'joined; its answer was lost' })
+  return { nodeId }
 }
 
 /** Of refusals by the node: what strangers try is counted and logged, but must not fill the registry. */

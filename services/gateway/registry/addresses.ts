@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { formatIpv4, parseIpv4 } from '../../../agent/network/ipv4.ts'
+import { formatIpv4, parseIpv4 } from '../../../protocol/ipv4.ts'
 import { formatTime, ipv4, sha256Hex, time } from '../../../protocol/fields.ts'
 import { type Database, decide, readRows, type Statement } from './database.ts'
 import { dayMs, deadline, later } from './times.ts'
@@ -42,6 +42,8 @@ export type Addresses = {
   readonly allocate: (allocation: Allocation, now: Date) => Promise<string | undefined>
   /** The node was heard: the address is its own until it is freed. Also late, as long as nobody else has it. */
   readonly confirm: (hello: string) => Promise<'confirmed' | 'unknown'>
+  /** The one that this hello was given last, as long as nobody else has it; also where it rests. */
+  readonly keptFor: (hello: string) => Promise<string | undefined>
   /** Takes back what was given and not confirmed: its node never heard of it, so that it need not rest. */
   readonly cancel: (hello: string) => Promise<void>
   /** It rests from now on. */
@@ -55,6 +57,10 @@ export function addressesOf(database: Database, pool = defaultPool): Addresses {
   return {
     allocate: (allocation, now) => allocate({ database, range }, allocation, now),
     confirm: async hello => ((await decide(database, confirming(hello))) === 1 ? 'confirmed' : 'unknown'),
+    keptFor: async hello => {
+      const held = await find(database, sha256Hex.parse(hello))
+      return held === undefined ? undefined : formatIpv4(held.address)
+    },
     cancel: async hello => {
       await decide(database, [
         'DELETE FROM addresses WHERE hello = :hello AND free_from IS NOT NULL',

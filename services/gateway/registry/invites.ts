@@ -33,6 +33,8 @@ export type Invites = {
   readonly reserve: (reservation: Reservation, now: Date) => Promise<Reserved>
   /** By the hello that reserved it, also when its time is over and nobody came after it. */
   readonly spend: (of: Pick<Reservation, 'tokenHash' | 'hello'>, now: Date) => Promise<Spent>
+  /** True while this hello was the last that reserved it, or has spent it, and nobody took it back. */
+  readonly isKept: (of: Pick<Reservation, 'tokenHash' | 'hello'>) => Promise<boolean>
   /** Gives back what this hello reserved and did not spend; says what state the invite has then. */
   readonly release: (
     of: Pick<Reservation, 'tokenHash' | 'hello'>,
@@ -54,6 +56,7 @@ export function invitesOf(database: Database): Invites {
     add: (signed, of) => add(database, signed, of),
     reserve: (reservation, now) => reserve(database, reservation, now),
     spend: (of, now) => spend(database, of, now),
+    isKept: of => isKept(database, of),
     release: (of, now) => release(database, of, now),
     revoke: (tokenHash, now) => revoke(database, tokenHash, now),
     voucher: async tokenHash => (await find(database, tokenHash))?.voucher,
@@ -117,6 +120,12 @@ async function spend(
   const invite = await find(database, tokenHash)
   if (invite === undefined) return 'unknown'
   return invite.revoked_at === null ? 'not-reserved' : 'revoked'
+}
+
+async function isKept(database: Database, of: Pick<Reservation, 'tokenHash' | 'hello'>): Promise<boolean> {
+  const { tokenHash, hello } = parseNames(of)
+  const invite = await find(database, tokenHash)
+  return invite?.hello === hello && invite.revoked_at === null
 }
 
 async function release(

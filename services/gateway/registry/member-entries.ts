@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import * as z from 'zod'
-import { parseIpv4 } from '../../../agent/network/ipv4.ts'
+import { parseIpv4 } from '../../../protocol/ipv4.ts'
 import { canonicalText } from '../../../protocol/canonical.ts'
 import { type Departure, departureSchema } from '../../../protocol/cluster/departure.ts'
 import { type MemberRecord, memberRecordSchema } from '../../../protocol/cluster/member.ts'
@@ -14,16 +15,19 @@ export type Entry =
   | { readonly kind: 'appointment'; readonly value: SignedText }
   | { readonly kind: 'member'; readonly value: MemberRecord }
   | { readonly kind: 'departure'; readonly value: Departure }
+  | { readonly kind: 'hold'; readonly value: SignedText }
 
 export type Stored = { readonly sequence: number; readonly entry: Entry }
 
 /** Entries as they are passed on; of several appointments the last. */
 export function recordsWith(entries: readonly Entry[]): MembershipRecords {
   const last = entries.findLast(one => one.kind === 'appointment')
+  const holds = entries.flatMap(one => (one.kind === 'hold' ? [one.value] : []))
   return {
     ...(last === undefined ? {} : { appointment: last.value }),
     members: entries.flatMap(one => (one.kind === 'member' ? [one.value] : [])),
     departures: entries.flatMap(one => (one.kind === 'departure' ? [one.value] : [])),
+    ...(holds.length === 0 ? {} : { holds }),
   }
 }
 
@@ -60,6 +64,7 @@ const entrySchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('appointment'), value: signedTextSchema }),
   z.strictObject({ kind: z.literal('member'), value: memberRecordSchema }),
   z.strictObject({ kind: z.literal('departure'), value: departureSchema }),
+  z.strictObject({ kind: z.literal('hold'), value: signedTextSchema }),
 ])
 
 function parseEntry(kind: string, body: string): Entry | undefined {
@@ -71,7 +76,7 @@ function parseEntry(kind: string, body: string): Entry | undefined {
   }
 }
 
-/** What can be there once: a node as a member, its departure, a number of the authority's. */
+/** What can be there once: a node as a member, its departure, a number of the authority's, the text of a hold. */
 function nameOf(entry: Entry): string {
   switch (entry.kind) {
     case 'appointment':
@@ -80,6 +85,8 @@ function nameOf(entry: Entry): string {
       return nodeIdOf(fromBase64url(entry.value.hello.identity))
     case 'departure':
       return entry.value.node
+    case 'hold':
+      return createHash('sha256').update(entry.value.text).digest('hex')
   }
 }
 

@@ -25,7 +25,7 @@ export type Members = {
    * Throws ZodError for a wrong form.
    */
   readonly add: (records: MembershipRecords, now: Date) => Promise<readonly Refusal[]>
-  /** What was added after this change, in its order; of appointments the newest, which holds all others. */
+  /** What was added after this change, in its order; of appointments, and of a node's holds, the newest. */
   readonly since: (sequence: number) => Promise<MembersSince>
   /** All that is known now, checked. */
   readonly membership: () => Promise<Membership>
@@ -110,13 +110,14 @@ function hasNews(before: Membership, after: Membership): boolean {
   return (
     before.trust.number !== after.trust.number ||
     before.members.size !== after.members.size ||
-    before.departures.size !== after.departures.size
+    before.departures.size !== after.departures.size ||
+    [...after.holds].some(([node, { signed }]) => before.holds.get(node)?.signed.text !== signed.text)
   )
 }
 
-/** As `merge` takes them: the departure of a known member frees the address of a new one, others come after theirs. */
+/** As `merge` takes them: the departure of a known member frees the address of a new one, all else comes after its member. */
 function inOrder(records: MembershipRecords, { membership }: Known): Entry[] {
-  const { appointment, members, departures } = records
+  const { appointment, members, departures, holds = [] } = records
   const departing = departures.map((value): Entry & { kind: 'departure' } => ({ kind: 'departure', value }))
   const isKnown = ({ value }: { readonly value: Departure }) => membership.members.has(value.node)
   return [
@@ -124,9 +125,16 @@ function inOrder(records: MembershipRecords, { membership }: Known): Entry[] {
     ...departing.filter(isKnown),
     ...members.map((value): Entry => ({ kind: 'member', value })),
     ...departing.filter(one => !isKnown(one)),
+    ...holds.map((value): Entry => ({ kind: 'hold', value })),
   ]
 }
 
-function recordsAfter({ stored }: Known, sequence: number): MembershipRecords {
-  return recordsWith(stored.filter(one => one.sequence > sequence).map(one => one.entry))
+function recordsAfter({ stored, membership }: Known, sequence: number): MembershipRecords {
+  const added = stored.filter(one => one.sequence > sequence && counts(one.entry, membership))
+  return recordsWith(added.map(one => one.entry))
+}
+
+/** False for a hold that another outdid: their number grows for ever, while one a node may be passed on. */
+function counts({ kind, value }: Entry, { holds }: Membership): boolean {
+  return kind !== 'hold' || [...holds.values()].some(({ signed }) => signed.text === value.text)
 }

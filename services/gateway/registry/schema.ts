@@ -28,7 +28,7 @@ export const migrations: readonly (readonly string[])[] = [
     ) STRICT`,
     `CREATE TABLE records (
       sequence INTEGER PRIMARY KEY,
-      kind TEXT NOT NULL CHECK (kind IN ('appointment', 'member', 'departure')),
+      kind TEXT NOT NULL CHECK (kind IN ('appointment', 'member', 'departure', 'hold')),
       name TEXT NOT NULL,
       address INTEGER,
       body TEXT NOT NULL,

@@ -123,10 +123,13 @@ t.test('who was away is told when it is back', async t => {
   const views = new Map(ids.map((id, at) => [id, viewOf(at, [0, 1])]))
   const cut = new Set(ids.slice(1))
   const { spreads } = cable(views, cut)
+  const inTouch = () => spreads.get(ids[0] ?? '')?.inTouch()
   views.get(ids[0] ?? '')?.hear(moved(endpoint(0, 3)))
   await spreads.get(ids[0] ?? '')?.round()
+  t.equal(inTouch(), false)
   cut.clear()
   await spreads.get(ids[0] ?? '')?.round()
+  t.equal(inTouch(), true)
   t.equal(views.get(ids[1] ?? '')?.peers()[0]?.endpoint, '192.0.2.9:51820')
 })
 

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { noMembers } from '../../../protocol/cluster/membership.ts'
 import type { News } from '../../../protocol/cluster/news.ts'
 import { composeEviction, evicted } from '../../../protocol/cluster/departure.ts'
+import { composeHold } from '../../../protocol/cluster/hold.ts'
 import { fromBase64url } from '../../../protocol/fields.ts'
 import { nodeIdOf } from '../../../protocol/hello.ts'
 import { openClusterState } from '../../../services/gateway/cluster-state.ts'
@@ -53,6 +54,27 @@ t.test('registry and agent tell each other what they lack', async t => {
     [genesis, ofAgent, ofRegistry].map(idOf).toSorted(),
   )
   t.equal(state.nodes().find(one => one.nodeId === idOf(genesis))?.owner, authority.address)
+})
+
+t.test('holds go both ways, the newest of each node', async t => {
+  const registry = await memoryRegistry(t)
+  const other = joinRecord()
+  const hold = (node: typeof genesis, number: number, action: 'hold' | 'release') =>
+    signedBy(
+      authority,
+      composeHold({ cluster, node: idOf(node), action, number, issued: '2026-11-21T09:00:00Z' }),
+    )
+  const [old, newer, ofOther] = [
+    hold(genesis, 1, 'hold'),
+    hold(genesis, 2, 'release'),
+    hold(other, 1, 'hold'),
+  ]
+  await registry.members.add({ ...noMembers, members: [genesis, other], holds: [newer] }, now())
+  const { agent, told } = agentWith(newsOf({ members: [genesis, other], holds: [old, ofOther] }))
+  await openClusterState({ registry, agent, now, report: fail(t) })
+  t.same(told, [newsOf({ holds: [newer] })])
+  const { holds = [] } = (await registry.members.since(0)).records
+  t.same(new Set(holds.map(one => one.text)), new Set([newer.text, ofOther.text]))
 })
 
 t.test('what does not prove itself is said once, and goes nowhere', async t => {

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { someNodeId } from '../../protocol/cluster/sample.ts'
+import { clusterActions } from '../../../protocol/requests.ts'
 import { type Asked, before, echo, here, nodes, outside } from './played-node.ts'
 
 const id = here.nodeId
@@ -49,10 +50,37 @@ const passed = [
     '/v1/agent/unlock',
     JSON.stringify({ order, box: 'AAAA' }),
   ],
+  [
+    'POST',
+    `/v1/node/leave?node_id=${id}`,
+    { order, force: 'yes' },
+    'POST',
+    '/v1/agent/command',
+    JSON.stringify({ action: 'leave', order, force: 'yes' }),
+  ],
+  [
+    'POST',
+    `/v1/node/command?node_id=${id}`,
+    { action: 'endpoints', endpoints: { [id]: '192.0.2.8:51820' }, order },
+    'POST',
+    '/v1/agent/command',
+    JSON.stringify({ action: 'endpoints', endpoints: { [id]: '192.0.2.8:51820' }, order }),
+  ],
+  ...clusterActions.map(
+    action =>
+      [
+        'POST',
+        `/v1/node/command?node_id=${id}`,
+        { action, order },
+        'POST',
+        '/v1/agent/command',
+        JSON.stringify({ action, order }),
+      ] as const,
+  ),
 ] as const
 
 for (const [method, path, body, asked, url, sent] of passed)
-  t.test(`${method} ${path.replace(id, '…')} becomes ${asked} ${url}`, async t => {
+  t.test(`${method} ${path.replace(id, '…')} ${sent.slice(0, 25)} becomes ${asked} ${url}`, async t => {
     const { ask, bearer } = await before(t, echo)
     const headers = { ...bearer, cookie: 'a=b', 'x-forwarded-for': '10.0.0.9', accept: 'x/y' }
     const answer = await ask(method, path, { headers, ...(body && { body: JSON.stringify(body) }) })
@@ -166,6 +194,11 @@ const badBodies = [
   ['leave', '{}', 400],
   ['leave', '{"action":"reboot"}', 400],
   ['leave', JSON.stringify({ order, action: 'reboot' }), 400],
+  ['leave', JSON.stringify({ order, force: 'no' }), 400],
+  ['leave', JSON.stringify({ order, force: true }), 400],
+  ['command', JSON.stringify({ action: 'endpoints', order, endpoints: { [id]: '192.0.2.8' } }), 400],
+  ['command', JSON.stringify({ action: 'endpoints', order, endpoints: { x: '192.0.2.8:1' } }), 400],
+  ['command', JSON.stringify({ action: 'evict', order: { text: order.text } }), 400],
   ['leave', JSON.stringify({ order: { ...order, signature: '' } }), 400],
 ] as const
 for (const [route, body, status] of badBodies)

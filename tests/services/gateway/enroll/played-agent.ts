@@ -87,5 +87,5 @@ export async function playedAgent(t: Test, changes: Routes = {}) {
   }
   const server = await serveHttp({ path, routes: { ...routes, ...changes }, report: unheard })
   t.teardown(() => closeHttp(server))
-  return { path, asked, membership: () => membership }
+  return { path, asked, membership: () => membership, close: () => closeHttp(server) }
 }

@@ -30,10 +30,11 @@ export function enrolled(session: Session) {
   return (accepted: Accepted) => {
     const { hello, keys } = session
     const nodeId = nodeIdOf(fromBase64url(hello.identity))
-    const { address } = accepted.config.wireguard
+    const { cluster: joined, wireguard } = accepted.config
+    const { address } = wireguard
     const facts = {
-      ...{ v: 1 as const, nodeId, hello: helloHash(hello), owner: accepted.grant.owner, cluster, agentToken },
-      luksUuid: '01234567-89ab-cdef-0123-456789abcdef',
+      ...{ v: 1 as const, nodeId, hello: helloHash(hello), owner: accepted.grant.owner, agentToken },
+      ...{ cluster: joined, luksUuid: '01234567-89ab-cdef-0123-456789abcdef' },
       wireguard: { publicKey: hello.wireguard, address },
     }
     const acknowledgement = signAcknowledgement(facts, keys.identity.privateKey)

@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { composeEviction, evicted, signLeaving } from '../../../../protocol/cluster/departure.ts'
-import { type MembershipRecords, present } from '../../../../protocol/cluster/membership.ts'
+import { composeHold, type Hold } from '../../../../protocol/cluster/hold.ts'
+import { isHeld, type MembershipRecords, present } from '../../../../protocol/cluster/membership.ts'
 import { composeAppointment, type Operator } from '../../../../protocol/cluster/trust.ts'
+import type { SignedText } from '../../../../protocol/fields.ts'
 import { helloHash } from '../../../../protocol/hello.ts'
 import { addressesOf } from '../../../../services/gateway/registry/addresses.ts'
+import type { Statement } from '../../../../services/gateway/registry/database.ts'
 import { type Members, membersOf } from '../../../../services/gateway/registry/members.ts'
 import {
   authority,
@@ -29,6 +32,13 @@ const evicting = (node: TestNode, by: TestWallet) =>
   evicted(node.nodeId, signedBy(by, composeEviction({ cluster, node: node.nodeId, force: 'no', issued })))
 const appointing = (number: number, operators: readonly Operator[], by = authority) =>
   signedBy(by, composeAppointment({ cluster, number, operators, issued }))
+
+const numbered = Date.parse(issued)
+const holding = (
+  number: number,
+  action: Hold['action'],
+  { by = authority, node = second, at = issued } = {},
+) => signedBy(by, composeHold({ cluster, node: node.nodeId, action, number, issued: at }))
 
 const both = ([a, b]: Pair) =>
   [
@@ -70,6 +80,9 @@ const refused: readonly (readonly [string, Partial<MembershipRecords>, RegExp])[
   ['the leave of a node by another', { departures: [leaving(second, first)] }, /did not sign/],
   ['the leave of a stranger', { departures: [leaving(newNode())] }, /nobody knows/],
   ['an eviction by a stranger', { departures: [evicting(second, stranger)] }, /no operator/],
+  ['a hold by a stranger', { holds: [holding(numbered, 'hold', { by: stranger })] }, /no operator/],
+  ['a hold of a stranger', { holds: [holding(numbered, 'hold', { node: newNode() })] }, /nobody knows/],
+  ['a hold that is none', { holds: [signedBy(authority, 'OramaOS hold v1')] }, /./],
   ['an appointment by a stranger', { appointment: appointing(1, [], stranger) }, /the authority is/],
 ]
 
@@ -185,6 +198,42 @@ export function memberRows(backend: Backend): void {
     t.same((await a.membership()).trust.operators, retired)
   })
 
+  row(backend, 'of the holds of a node the highest number counts and is passed on', async (t, pair) => {
+    const [a, b] = both(pair)
+    const [old, mid, last] = [holding(1, 'hold'), holding(2, 'release'), holding(3, 'hold')]
+    const other = holding(2, 'hold', { node: first })
+    t.same(await a.add({ ...none, members: [genesis, joined], holds: [mid, other] }, now), [])
+    t.same(await b.add({ ...none, holds: [old, mid] }, now), [], 'what is old or known is no refusal')
+    t.equal((await b.since(0)).sequence, 4)
+    t.notOk(isHeld(await b.membership(), second.nodeId))
+    t.same(await b.add({ ...none, holds: [last] }, now), [])
+    t.same(await a.since(4), { sequence: 5, records: { ...none, holds: [last] } })
+    t.same((await a.since(0)).records.holds?.toSorted(byText), [last, other].toSorted(byText))
+    t.ok(isHeld(await a.membership(), second.nodeId))
+  })
+
+  row(backend, 'of two holds with one number all gateways choose the same', async (t, pair) => {
+    const [a, b] = both(pair)
+    await a.add({ ...none, members: [genesis, joined] }, now)
+    const later = holding(2, 'hold', { at: '2026-11-23T08:00:00Z' })
+    const rivals = [holding(2, 'release'), later, holding(2, 'hold')]
+    for (const one of rivals) await b.add({ ...none, holds: [one] }, now)
+    for (const one of rivals.toReversed()) await a.add({ ...none, holds: [one] }, now)
+    t.same((await a.since(0)).records.holds, [rivals[2]])
+  })
+
+  row(backend, 'an old hold that somebody wrote behind a newer one is not passed on', async (t, pair) => {
+    const [a, b] = both(pair)
+    const release = holding(2, 'release')
+    await a.add({ ...none, members: [genesis, joined], holds: [release] }, now)
+    const old = ['hold', 'forged', JSON.stringify(holding(1, 'hold'))]
+    await pair[0].execute([insertedAt(4, old)])
+    t.same(await b.since(0), {
+      sequence: 4,
+      records: { ...none, members: [genesis, joined], holds: [release] },
+    })
+  })
+
   row(backend, 'the address of a member that departs rests, and is its own until then', async (t, pair) => {
     const [a] = both(pair)
     const addresses = addressesOf(pair[1])
@@ -201,19 +250,24 @@ export function memberRows(backend: Backend): void {
     const [a, b] = both(pair)
     await a.add({ ...none, members: [genesis] }, now)
     const forged = [
+      ['hold', JSON.stringify(holding(numbered, 'hold', { by: stranger }))],
+      ['hold', '{"text":"x","signature":""}'],
       ['member', JSON.stringify(joinRecord({ operator: stranger }))],
       ['member', '{'],
       ['departure', '"\'; DROP TABLE records"'],
       ['departure', JSON.stringify(leaving(first, second))],
     ]
     for (const [at, [kind = '', body = '']] of forged.entries())
-      await pair[0].execute([
-        [
-          'INSERT INTO records (sequence, kind, name, body, at) VALUES (:sequence, :kind, :name, :body, :at)',
-          { sequence: at + 2, kind, name: `forged ${at}`, body, at: issued },
-        ],
-      ])
+      await pair[0].execute([insertedAt(at + 2, [kind, `forged ${at}`, body])])
     t.same(await b.add({ ...none, members: [joined] }, now), [])
-    t.same(await a.since(0), { sequence: 6, records: { ...none, members: [genesis, joined] } })
+    t.same(await a.since(0), { sequence: 8, records: { ...none, members: [genesis, joined] } })
   })
 }
+
+const byText = (a: SignedText, b: SignedText) => (a.text < b.text ? -1 : 1)
+
+/** A row as somebody writes it who has the database's password. */
+const insertedAt = (sequence: number, [kind = '', name = '', body = '']: readonly string[]): Statement => [
+  'INSERT INTO records (sequence, kind, name, body, at) VALUES (:sequence, :kind, :name, :body, :at)',
+  { sequence, kind, name, body, at: issued },
+]

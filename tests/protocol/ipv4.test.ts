@@ -1,5 +1,5 @@
 import t from 'tap'
-import { formatIpv4, isHostAddress, networkOf, parseIpv4, prefixOfMask } from '../../../agent/network/ipv4.ts'
+import { formatIpv4, isHostAddress, networkOf, parseIpv4, prefixOfMask } from '../../protocol/ipv4.ts'
 
 const notAddresses = [
   '',
