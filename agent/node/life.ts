@@ -19,6 +19,7 @@ import { applyPeers, joinNews } from './cluster.ts'
 import { waitForOwner } from './enrollment.ts'
 import { serveJoins } from './gateway.ts'
 import { serveShares, type SharesOf } from './guardian.ts'
+import { followHints } from './hints.ts'
 import { beginLeaving, hasLeft } from './leave.ts'
 import { known, type Machine } from './machine.ts'
 import { publicSide } from './network.ts'
@@ -120,6 +121,7 @@ async function openToPeers(node: Node, held: SharesOf['held']): Promise<void> {
   await serveShares(node, { manifests, held })
   await serveJoins(node, manifests)
   joinNews(node)
+  followHints(node)
   node.services = prepareServices(node.machine, {
     manifests,
     record: () => node.record,
