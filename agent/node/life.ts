@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs'
-import type { Escrow } from '../../protocol/escrow.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import type { NodeState } from '../../protocol/status.ts'
 import { rearm, withEsp } from '../boot/esp.ts'
@@ -14,7 +13,6 @@ import { run } from '../system/run.ts'
 import { updateRecord } from '../unlock/commit.ts'
 import { withHeader } from '../unlock/header-file.ts'
 import { rehearse } from '../unlock/open.ts'
-import { readEscrowToken, readNodeToken, readSharesToken } from '../unlock/tokens.ts'
 import { applyPeers, joinNews } from './cluster.ts'
 import { waitForOwner } from './enrollment.ts'
 import { serveJoins } from './gateway.ts'
@@ -27,6 +25,7 @@ import { type Node, serveCommands } from './serve.ts'
 import { prepareServices } from './services.ts'
 import { startCare } from './shares.ts'
 import { stopMachine } from './stop.ts'
+import { type Tokens, tokensOf } from './tokens.ts'
 import { untilOpen } from './unlocking.ts'
 import { nodeVolume, nodeWorld } from './volume.ts'
 
@@ -40,7 +39,8 @@ export async function live(machine: Machine): Promise<void> {
 
 /** A blank node: waits for its owner. The data is open afterwards. */
 async function welcome(machine: Machine): Promise<Node> {
-  const node = newNode(machine, await waitForOwner(machine, () => rearmEntry(machine)))
+  const record = await waitForOwner(machine, () => rearmEntry(machine))
+  const node = newNode(machine, { record, view: clusterView(record) })
   await openToPeers(node, () => undefined)
   await serveCommands(node)
   startCare(node, node.record.openings.current)
@@ -56,8 +56,8 @@ async function wake(machine: Machine): Promise<Node | undefined> {
     refuse(machine, cause)
   })
   if (tokens === undefined) return undefined
-  const { record, escrow, shares } = tokens
-  const node = newNode(machine, record)
+  const { record, view, escrow, shares } = tokens
+  const node = newNode(machine, { record, view })
   await openToPeers(node, shares)
   if (hasLeft(record)) {
     beginLeaving(node)
@@ -77,13 +77,13 @@ function refuse(machine: Machine, cause: unknown): void {
   machine.state.become('locked', `an operator: ${describe(cause)}`)
 }
 
-function newNode(machine: Machine, record: NodeRecord): Node {
+function newNode(machine: Machine, { record, view }: Pick<Node, 'record' | 'view'>): Node {
   const keepRecord = async (next: NodeRecord) =>
     (await updateRecord(nodeWorld(), nodeVolume(known(machine, 'disk')), next)).record
   const node: Node = {
     machine,
     record,
-    view: clusterView(record),
+    view,
     keepRecord,
     stop: how => void stopMachine(machine, how),
   }
@@ -91,21 +91,9 @@ function newNode(machine: Machine, record: NodeRecord): Node {
   return node
 }
 
-type Tokens = {
-  readonly record: NodeRecord
-  readonly escrow: Escrow | undefined
-  /** Of others. Those that cannot be read are no reason to refuse the node its own disk. */
-  readonly shares: SharesOf['held']
-}
-
 async function readTokens(machine: Machine): Promise<Tokens> {
   const { device, headerFile } = nodeVolume(known(machine, 'disk'))
-  const header = await withHeader(device, headerFile, found => Promise.resolve(found.header))
-  return {
-    record: readNodeToken(header).record,
-    escrow: readEscrowToken(header),
-    shares: () => readSharesToken(header),
-  }
+  return tokensOf(await withHeader(device, headerFile, found => Promise.resolve(found.header)))
 }
 
 /** WireGuard, the rules of an enrolled node, which have to name the ports of its services, and the early ones of these. */
