@@ -34,7 +34,7 @@ export function joinNews(node: Node): void {
   node.ask = ask
   const loop = async () => {
     while (!signal.aborted) {
-      sayWhere(node)
+      await sayWhere(node)
       await spread.round()
       await sleep(roundMs, undefined, { signal }).catch(() => undefined)
     }
@@ -77,7 +77,7 @@ function applyLater(node: Node): void {
 }
 
 /** A new address is news of this node's own. */
-function sayWhere(node: Node): void {
+async function sayWhere(node: Node): Promise<void> {
   const { machine, record, view } = node
   if (machine.address === undefined) return
   const endpoint = `${machine.address}:${record.wireguard.listenPort}`
@@ -87,7 +87,7 @@ function sayWhere(node: Node): void {
   const identity = Buffer.from(record.identityPrivate, 'base64url')
   try {
     const facts = { cluster: record.cluster, node: record.nodeId, number, endpoint }
-    view.hear({ membership: noMembers, endpoints: [signEndpoint(facts, identity)] })
+    await view.hear({ membership: noMembers, endpoints: [signEndpoint(facts, identity)] })
   } finally {
     identity.fill(0)
   }

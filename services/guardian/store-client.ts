@@ -66,6 +66,8 @@ export function storeClient(options: StoreOptions): Store {
     keep: (node, epochs) => json(holdingSchema, 'PUT', `/keep?node=${node}&keep=${epochNames(epochs)}`),
     news: async (node, body) => {
       const { status, content } = await ask(options, ['POST', `/news?node=${node}`, body])
+      if (status === 429)
+        throw new HttpError(429, 'too much of what was told from there is wrong', 'wait a minute')
       return status === 200 ? content : fault(options, `status ${status}`)
     },
     raise: (node, counter) => json(holdingSchema, 'PUT', `/release?node=${node}&counter=${counter}`),

@@ -68,7 +68,7 @@ function movedCluster(t: Test, count: number, named: Readonly<Record<string, num
   })
 
   const run = async (one: (typeof started)[number], at: number, byHints: readonly string[]) => {
-    one.view.hear({ membership: noMembers, endpoints: [endpointOf(at, 2, '198.51.100')] })
+    await one.view.hear({ membership: noMembers, endpoints: [endpointOf(at, 2, '198.51.100')] })
     await one.apply()
     const world: HintsWorld = {
       ...membersByTunnel({ ...one, machine: { address: `198.51.100.${at + 1}` } }),

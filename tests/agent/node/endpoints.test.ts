@@ -38,7 +38,10 @@ t.test('an endpoint by hand counts until the node says where it is, and is told 
   t.same([where(), did], [here, ['store 1', 'peers']])
   t.same(node.view.news().endpoints, [])
   const said = { cluster, node: other.nodeId, number: 1, endpoint: there }
-  node.view.hear({ membership: noMembers, endpoints: [signEndpoint(said, other.keys.identity.privateKey)] })
+  await node.view.hear({
+    membership: noMembers,
+    endpoints: [signEndpoint(said, other.keys.identity.privateKey)],
+  })
   t.equal(where(), there)
 })
 
