@@ -50,7 +50,7 @@ export async function chooseServices(
   const known = (await serviceNames(folder)).filter(name => test || !testServices.includes(name))
   const wanted = [...chosenNames(list, known), ...constantServices]
   const names = known.filter(name => wanted.includes(name))
-  const chosen = await Promise.all(names.map(name => readService(folder, name)))
+  const chosen = await Promise.all(names.map(name => readService(folder, name, test)))
   const files = chosen.map(({ name }) => fileName(join(folder, name, 'service.json')))
   try {
     checkManifests(chosen.map(one => one.manifest))
@@ -109,9 +109,10 @@ async function serviceNames(folder: string): Promise<string[]> {
   return names
 }
 
-async function readService(folder: string, name: string): Promise<ChosenService> {
+async function readService(folder: string, name: string, test: boolean): Promise<ChosenService> {
   const { manifest, files } = await readServiceFolder(folder, name, fileName(folder))
-  if (ownServices.includes(name)) return { name, manifest, files: await bundled(name, files), pin: undefined }
+  if (ownServices.includes(name))
+    return { name, manifest, files: await bundled(name, files, test), pin: undefined }
   if (testServices.includes(name) && manifest.command[0] === `/usr/bin/${runtime}`)
     return { name, manifest, files, pin: undefined }
   const moduleFile = join(folder, name, 'module.json')
@@ -123,12 +124,16 @@ async function readService(folder: string, name: string): Promise<ChosenService>
   return { name, manifest, files, pin }
 }
 
-/** What the image has of a program of ours: its manifest, and one file instead of its folder. */
+/**
+ * What the image has of a program of ours: its manifest, and one file instead of its folder. `ORAMA_TEST_BUILD` as in
+ * the agent: see agent.ts.
+ */
 async function bundled(
   name: string,
   { 'service.json': manifest = '' }: ServiceFolder['files'],
+  test: boolean,
 ): Promise<ServiceFolder['files']> {
-  const { text } = await bundle(`services/${name}/main.ts`)
+  const { text } = await bundle(`services/${name}/main.ts`, { ORAMA_TEST_BUILD: String(test) })
   return { 'service.json': manifest, 'main.js': text }
 }
 

@@ -9,6 +9,7 @@ import { readCertificate } from '../services/gateway/certificate-file.ts'
 import { deriveCertificate, gatewayName } from '../services/gateway/certificate.ts'
 import type { Certificate } from '../services/gateway/certificate.ts'
 import { poolOf } from '../services/gateway/pool.ts'
+import { keepToken } from '../services/gateway/registry/node-tokens.ts'
 import { openRegistry } from '../services/gateway/registry/registry.ts'
 import type { Registry } from '../services/gateway/registry/registry.ts'
 import { openSqlite } from '../services/gateway/registry/sqlite.ts'
@@ -118,9 +119,7 @@ async function openAlone(world: World, { folder, genesis, key }: RegistryOf): Pr
   const { authority } = parseGrant(grant.text)
   const pool = poolOf({ address: wireguard.nodeAddress, prefix: wireguard.prefix })
   const registry = await openRegistry({ database, cluster, authority, gatewayKey: key, pool }, world.now())
-  await lend(moveSecret(Buffer.from(enrolled.agentToken, 'hex')), token =>
-    registry.nodeTokens.put(nodeId, token),
-  )
+  await keepToken(registry.nodeTokens, nodeId, enrolled.agentToken)
   return registry
 }
 

@@ -23,7 +23,11 @@ export const imagePrepare: Command = {
     dns: { help: 'name server with the static address', value: 'IP', many: true },
     interface: { help: 'name or MAC address of the interface for it', value: 'NAME' },
     ntp: { help: 'time server', value: 'HOST', many: true },
-    hint: { help: 'where a peer may be found', value: 'HOST:PORT', many: true },
+    hint: {
+      help: 'where another node may be found, by a name that follows its address',
+      value: 'HOST:PORT',
+      many: true,
+    },
   },
   examples: [
     'orama image prepare oramaos-0.1.0-amd64.qcow2 --owner 0x52908400098527886E0F7030069857D2E4169EE7',

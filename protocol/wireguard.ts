@@ -1,7 +1,10 @@
 import * as z from 'zod'
 import { ipv4, nodeId, wireguardKey } from './fields.ts'
 
-/** Where a peer was last seen: IPv4 address and UDP port. A hint: WireGuard follows the peer when it moves. */
+/**
+ * Where a peer was last seen: IPv4 address that a host can have, and UDP port. A hint: WireGuard follows the peer when
+ * it moves. Not 0/8, loopback, multicast or reserved: one member could say so, and no node would start again.
+ */
 export const endpoint = z.string().refine(isEndpoint, 'not an endpoint such as 192.0.2.7:51820')
 
 /** A peer owns exactly one address of the cluster's network; there are no other routes. */
@@ -60,9 +63,8 @@ function faults(wireguard: {
 
 function isEndpoint(text: string): boolean {
   const [host = '', port = '', ...rest] = text.split(':')
-  return (
-    rest.length === 0 && ipv4.safeParse(host).success && /^[1-9]\d{0,4}$/.test(port) && Number(port) <= 65_535
-  )
+  const isHost = ipv4.safeParse(host).success && !/^(0|127|22[4-9]|2[3-5]\d)\./.test(host)
+  return rest.length === 0 && isHost && /^[1-9]\d{0,4}$/.test(port) && Number(port) <= 65_535
 }
 
 function isDistinct(values: readonly string[]): boolean {

@@ -1,6 +1,8 @@
 import { type News, newsSchema } from '../../protocol/cluster/news.ts'
+import { HttpError } from '../../http/error.ts'
 import { describe } from '../system/log.ts'
 import type { Ask } from '../shares/ask.ts'
+import { newPatience } from './patience.ts'
 import type { ClusterView, Heard } from './view.ts'
 
 export type SpreadOf = {
@@ -12,10 +14,15 @@ export type SpreadOf = {
   readonly log: (line: string) => void
   /** 0 ≤ x < 1. */
   readonly random: () => number
+  /** Milliseconds of a clock that nobody sets. */
+  readonly nowMs?: () => number
 }
 
 export type Spread = {
-  /** Takes news from wherever they come, and remembers to pass them on. Returns what came of it. */
+  /**
+   * Takes news from wherever they come, and remembers to pass them on. Returns what came of it. HttpError 429: too much
+   * of what came from there was refused, so that nothing is looked at for a minute.
+   */
   readonly hear: (news: News, from: string) => Promise<Heard>
   /** One round, every few seconds: exchanges with those that may not know what this node knows. Never rejects. */
   readonly round: () => Promise<void>
@@ -36,13 +43,18 @@ const netRounds = 12
  * Passes on what this node knows to every other member until each has taken it, and takes what they know in exchange.
  * Each change goes to all at once: in seconds everybody who can be reached knows.
  */
-export function spreadNews({ view, own, ask, onChange, log, random }: SpreadOf): Spread {
+export function spreadNews({ view, own, ask, onChange, log, random, nowMs }: SpreadOf): Spread {
   const told = new Set<string>()
+  const patience = newPatience(nowMs ?? (() => performance.now()))
   let rounds = 0
   let answered = false
   const take = async (news: News, from: string) => {
-    const heard = view.hear(news)
+    if (patience.left(from) === 0)
+      throw new HttpError(429, 'too much of what was told from there is wrong', 'wait a minute')
+    const heard = await view.hear(news, () => patience.left(from))
     for (const { what, why } of heard.refusals) log(`cluster: refused from ${from}: ${what}: ${why}`)
+    if (patience.note(from, heard.refusals.length))
+      log(`cluster: nothing is heard from ${from} for a minute: too much of it was refused`)
     if (!heard.changed) return heard
     told.clear()
     log(`cluster: news from ${from}: ${view.members().length} members`)
@@ -56,7 +68,7 @@ export function spreadNews({ view, own, ask, onChange, log, random }: SpreadOf):
       const answer = await ask(node, { path: '/v1/guardian/news', body, answer: newsSchema })
       told.add(node)
       answered = true
-      await take(answer, node)
+      if (patience.left(node) > 0) await take(answer, node)
     } catch (cause) {
       if (told.delete(node)) log(`cluster: ${node} cannot be told: ${describe(cause)}`)
     }

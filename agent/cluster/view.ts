@@ -1,7 +1,7 @@
 import { type EndpointRecord, isEndpointOf } from '../../protocol/cluster/endpoint.ts'
 import {
   type Membership,
-  merge,
+  mergeInSteps,
   present,
   type Refusal,
   recordsOf,
@@ -11,6 +11,7 @@ import type { News } from '../../protocol/cluster/news.ts'
 import { peersOf } from '../../protocol/cluster/peers.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import type { Peer } from '../../protocol/wireguard.ts'
+import { inSlices } from '../system/slices.ts'
 import { eventsBetween } from './events.ts'
 
 /**
@@ -26,8 +27,11 @@ export type ClusterView = {
   readonly peers: () => readonly Peer[]
   /** All of it, to be passed on. */
   readonly news: () => News
-  /** Takes what proves itself and is new. */
-  readonly hear: (news: News) => Heard
+  /**
+   * Takes what proves itself and is new; one after the other, in slices, and all of one at once. When more than
+   * `refusedMax` says then has been refused, the rest is not looked at.
+   */
+  readonly hear: (news: News, refusedMax?: () => number) => Promise<Heard>
   /** Where an operator says that a member is: until it says itself, and never passed on. False for no member. */
   readonly hint: (node: string, endpoint: string) => boolean
   /** A record with what was heard in it. */
@@ -55,6 +59,21 @@ export function clusterView(record: ViewOf): ClusterView {
   let membership = restore(record.membership, { cluster, authority })
   const endpoints = new Map(record.endpoints.map(one => [one.node, one]))
   const hints = new Map<string, string>()
+  let last: Promise<unknown> = Promise.resolve()
+  const hear = async (news: News, refusedMax = () => Infinity): Promise<Heard> => {
+    const before = membership
+    const isEnough = (refused: number) => refused > 0 && refused >= refusedMax()
+    const { membership: next, refusals } = await inSlices(mergeInSteps(before, news.membership), isEnough)
+    const moved = await inSlices(newerOf(news.endpoints, { membership: next, endpoints, cluster }))
+    membership = next
+    for (const [node, one] of moved) {
+      endpoints.set(node, one)
+      hints.delete(node)
+    }
+    const changed = sizeOf(next) !== sizeOf(before) || moved.size > 0
+    const isDeparture = next.departures.size > before.departures.size
+    return { changed, refusals, isDeparture, events: eventsBetween(before, next) }
+  }
   return {
     members: () => present(membership).map(member => member.nodeId),
     membership: () => membership,
@@ -62,18 +81,10 @@ export function clusterView(record: ViewOf): ClusterView {
     peers: () =>
       peersOf({ nodeId, wireguard, membership, endpoints: [...endpoints.values(), ...listed(hints)] }),
     news: () => ({ membership: recordsOf(membership), endpoints: [...endpoints.values()] }),
-    hear: news => {
-      const before = membership
-      const { membership: next, refusals } = merge(before, news.membership)
-      membership = next
-      const moved = news.endpoints.filter(one => isNewer(one, { membership, endpoints, cluster }))
-      for (const one of moved) {
-        endpoints.set(one.node, one)
-        hints.delete(one.node)
-      }
-      const changed = sizeOf(next) !== sizeOf(before) || moved.length > 0
-      const isDeparture = next.departures.size > before.departures.size
-      return { changed, refusals, isDeparture, events: eventsBetween(before, next) }
+    hear: (news, refusedMax) => {
+      const turn = last.then(() => hear(news, refusedMax))
+      last = turn.catch(() => undefined)
+      return turn
     },
     hint: (node, endpoint) => {
       const isMember = present(membership).some(member => member.nodeId === node)
@@ -100,10 +111,27 @@ type Known = {
   readonly cluster: string
 }
 
-function isNewer(record: EndpointRecord, { membership, endpoints, cluster }: Known): boolean {
+/** By node, of each the newest. */
+function* newerOf(
+  records: readonly EndpointRecord[],
+  known: Known,
+): Generator<undefined, ReadonlyMap<string, EndpointRecord>, boolean> {
+  const newer = new Map<string, EndpointRecord>()
+  for (const one of records) {
+    const before = newer.get(one.node) ?? known.endpoints.get(one.node)
+    if (isNewer(one, before, known)) newer.set(one.node, one)
+    yield undefined
+  }
+  return newer
+}
+
+function isNewer(
+  record: EndpointRecord,
+  before: EndpointRecord | undefined,
+  { membership, cluster }: Known,
+): boolean {
   const member = membership.members.get(record.node)
   if (member === undefined || membership.departures.has(record.node)) return false
-  const known = endpoints.get(record.node)
-  if (known !== undefined && known.number >= record.number) return false
+  if (before !== undefined && before.number >= record.number) return false
   return isEndpointOf(record, { hello: member.hello, cluster })
 }

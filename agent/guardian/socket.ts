@@ -10,10 +10,10 @@ import { epochNamesText, epochNameText } from '../../protocol/shares/epoch.ts'
 import { shareBytes } from '../../protocol/shares/split.ts'
 import type { MemberList } from '../../protocol/shares/store.ts'
 import { serveOnSocket, type SocketPlace } from '../services/socket.ts'
-import type { ShareStore } from './share-store.ts'
+import type { SharesShown } from './share-faults.ts'
 
 export type GuardianSide = {
-  readonly store: ShareStore
+  readonly store: SharesShown
   /** Who is a member now, and which node this is. */
   readonly members: () => MemberList
   /** Takes news of the cluster that a node has sent; returns this node's own. */
@@ -75,14 +75,14 @@ export function socketRoutes({ store, members, exchange }: GuardianSide): Routes
   }
 }
 
-function showShare(store: ShareStore, url: URL): Reply {
+async function showShare(store: SharesShown, url: URL): Promise<Reply> {
   const { node, epoch } = parseQuery(url, shareQuerySchema)
-  const share = store.share(node, epoch)
+  const share = await store.share(node, epoch)
   if (share === undefined) throw new HttpError(404, 'no such share', 'GET /holdings says what is held')
   return { body: share, sent: () => share.fill(0) }
 }
 
-async function putShare(store: ShareStore, { url, body: share }: Request): Promise<Reply> {
+async function putShare(store: SharesShown, { url, body: share }: Request): Promise<Reply> {
   try {
     const { node, epoch, keep } = parseQuery(url, depositQuerySchema)
     if (share.length !== shareBytes || share.at(-1) === 0)
@@ -94,7 +94,7 @@ async function putShare(store: ShareStore, { url, body: share }: Request): Promi
 }
 
 /** What is held of the node once the change is on the disk. */
-function changed(store: ShareStore, node: string, change: () => Promise<void>): Promise<Reply> {
+function changed(store: SharesShown, node: string, change: () => Promise<void>): Promise<Reply> {
   return fromStore(store, async () => {
     await change()
     return { body: store.holding(node) }
@@ -102,7 +102,7 @@ function changed(store: ShareStore, node: string, change: () => Promise<void>): 
 }
 
 /** Refuses with 503 where the token is unreadable, with 507 where a limit of the store would be exceeded. */
-async function fromStore(store: ShareStore, act: () => Reply | Promise<Reply>): Promise<Reply> {
+async function fromStore(store: SharesShown, act: () => Reply | Promise<Reply>): Promise<Reply> {
   if (store.fault() !== undefined)
     throw new HttpError(
       503,

@@ -68,6 +68,23 @@ export async function wireguardStatus(run: Run): Promise<WireguardPeerStatus[]> 
 }
 
 /**
+ * Sends peers that are there already to one endpoint, and has them try a handshake at once. Several may be sent to the
+ * same: only the peer that has the key answers. Throws ProgramError.
+ */
+export async function sendPeersTo(
+  peers: readonly Pick<WireguardPeer, 'publicKey'>[],
+  endpoint: string,
+  run: Run,
+): Promise<void> {
+  const place = ['endpoint', checkEndpoint(endpoint), 'persistent-keepalive']
+  // WireGuard sends at once when keepalive is switched on; else the next try may be half a minute away.
+  for (const keepalive of [0, keepaliveS]) {
+    const words = peers.flatMap(({ publicKey }) => ['peer', publicKey, ...place, String(keepalive)])
+    await run('wg', ['set', device, ...words], { quiet: true })
+  }
+}
+
+/**
  * The configuration for `wg syncconf`, wg(8). Every field is checked before it becomes a line of it. Bytes, not
  * a string: the caller wipes them.
  */

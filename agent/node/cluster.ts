@@ -4,8 +4,9 @@ import { noMembers } from '../../protocol/cluster/membership.ts'
 import { spreadNews } from '../cluster/spread.ts'
 import type { Heard } from '../cluster/view.ts'
 import { guardianPort } from '../network/firewall.ts'
-import { bringUpWireguard } from '../network/wireguard.ts'
+import { newTunnel, type Tunnel } from '../network/tunnel.ts'
 import { askByHttp } from '../shares/ask.ts'
+import { bootTimeMs } from '../system/libc.ts'
 import { log, tolerate } from '../system/log.ts'
 import { run } from '../system/run.ts'
 import { eraseDeparted } from './guardian.ts'
@@ -33,7 +34,7 @@ export function joinNews(node: Node): void {
   node.ask = ask
   const loop = async () => {
     while (!signal.aborted) {
-      sayWhere(node)
+      await sayWhere(node)
       await spread.round()
       await sleep(roundMs, undefined, { signal }).catch(() => undefined)
     }
@@ -42,14 +43,20 @@ export function joinNews(node: Node): void {
 }
 
 /** WireGuard's peers as they are known now; sessions that there are go on. */
-export async function applyPeers({ record, view }: Node): Promise<void> {
-  const { wireguard } = record
+export async function applyPeers(node: Node): Promise<void> {
+  const { wireguard } = node.record
   const privateKey = Buffer.from(wireguard.privateKey, 'base64')
   try {
-    await bringUpWireguard({ ...wireguard, peers: view.peers(), privateKey }, run)
+    await tunnelOf(node).apply({ ...wireguard, peers: node.view.peers(), privateKey })
   } finally {
     privateKey.fill(0)
   }
+}
+
+/** The node's one tunnel, from its first use on. */
+export function tunnelOf(node: Node): Tunnel {
+  node.tunnel ??= newTunnel({ run, bootTimeMs, nowMs: Date.now })
+  return node.tunnel
 }
 
 /** While the disk is closed the record cannot be written: it gets what was heard after the unlock. */
@@ -70,7 +77,7 @@ function applyLater(node: Node): void {
 }
 
 /** A new address is news of this node's own. */
-function sayWhere(node: Node): void {
+async function sayWhere(node: Node): Promise<void> {
   const { machine, record, view } = node
   if (machine.address === undefined) return
   const endpoint = `${machine.address}:${record.wireguard.listenPort}`
@@ -80,7 +87,7 @@ function sayWhere(node: Node): void {
   const identity = Buffer.from(record.identityPrivate, 'base64url')
   try {
     const facts = { cluster: record.cluster, node: record.nodeId, number, endpoint }
-    view.hear({ membership: noMembers, endpoints: [signEndpoint(facts, identity)] })
+    await view.hear({ membership: noMembers, endpoints: [signEndpoint(facts, identity)] })
   } finally {
     identity.fill(0)
   }

@@ -1,6 +1,7 @@
 import { isHeld, present } from '../../protocol/cluster/membership.ts'
 import { fromBase64url } from '../../protocol/fields.ts'
 import type { MemberList } from '../../protocol/shares/store.ts'
+import { withShareFaults } from '../guardian/share-faults.ts'
 import { openShareStore } from '../guardian/share-store.ts'
 import { serveGuardian } from '../guardian/socket.ts'
 import type { Manifest } from '../services/manifest.ts'
@@ -43,7 +44,7 @@ export async function serveShares(node: Node, { manifests, held }: SharesOf): Pr
   const uid = manifests.find(manifest => manifest.name === 'guardian')?.uid
   await serveGuardian(
     {
-      store,
+      store: withShareFaults(store),
       members: () => memberList(node),
       exchange: async (news, from) => {
         await node.spread?.hear(news, from)

@@ -66,7 +66,7 @@ export async function leave(
   const { cluster, nodeId } = node.record
   const facts = { cluster, node: nodeId, at: formatTime(new Date(world.nowMs())) }
   const departure = await world.withLeaseKey(key => Promise.resolve(signLeaving(facts, key)))
-  node.view.hear({ membership: { ...noMembers, departures: [departure] }, endpoints: [] })
+  await node.view.hear({ membership: { ...noMembers, departures: [departure] }, endpoints: [] })
   // Before anybody is told: who is told gives it no share.
   await changeRecord(node, node.view.into)
   node.spread?.retell()

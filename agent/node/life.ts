@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs'
-import type { Escrow } from '../../protocol/escrow.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import type { NodeState } from '../../protocol/status.ts'
 import { rearm, withEsp } from '../boot/esp.ts'
@@ -14,11 +13,11 @@ import { run } from '../system/run.ts'
 import { updateRecord } from '../unlock/commit.ts'
 import { withHeader } from '../unlock/header-file.ts'
 import { rehearse } from '../unlock/open.ts'
-import { readEscrowToken, readNodeToken, readSharesToken } from '../unlock/tokens.ts'
 import { applyPeers, joinNews } from './cluster.ts'
 import { waitForOwner } from './enrollment.ts'
 import { serveJoins } from './gateway.ts'
 import { serveShares, type SharesOf } from './guardian.ts'
+import { followHints } from './hints.ts'
 import { introduceNode } from './introduction.ts'
 import { beginLeaving, hasLeft } from './leave.ts'
 import { known, type Machine } from './machine.ts'
@@ -27,6 +26,7 @@ import { type Node, serveCommands } from './serve.ts'
 import { prepareServices } from './services.ts'
 import { startCare } from './shares.ts'
 import { stopMachine } from './stop.ts'
+import { type Tokens, tokensOf } from './tokens.ts'
 import { untilOpen } from './unlocking.ts'
 import { nodeVolume, nodeWorld } from './volume.ts'
 
@@ -40,7 +40,8 @@ export async function live(machine: Machine): Promise<void> {
 
 /** A blank node: waits for its owner. The data is open afterwards. */
 async function welcome(machine: Machine): Promise<Node> {
-  const node = newNode(machine, await waitForOwner(machine, () => rearmEntry(machine)))
+  const record = await waitForOwner(machine, () => rearmEntry(machine))
+  const node = newNode(machine, { record, view: clusterView(record) })
   await openToPeers(node, () => undefined)
   await serveCommands(node)
   startCare(node, node.record.openings.current)
@@ -56,8 +57,8 @@ async function wake(machine: Machine): Promise<Node | undefined> {
     refuse(machine, cause)
   })
   if (tokens === undefined) return undefined
-  const { record, escrow, shares } = tokens
-  const node = newNode(machine, record)
+  const { record, view, escrow, shares } = tokens
+  const node = newNode(machine, { record, view })
   await openToPeers(node, shares)
   if (hasLeft(record)) {
     beginLeaving(node)
@@ -77,13 +78,13 @@ function refuse(machine: Machine, cause: unknown): void {
   machine.state.become('locked', `an operator: ${describe(cause)}`)
 }
 
-function newNode(machine: Machine, record: NodeRecord): Node {
+function newNode(machine: Machine, { record, view }: Pick<Node, 'record' | 'view'>): Node {
   const keepRecord = async (next: NodeRecord) =>
     (await updateRecord(nodeWorld(), nodeVolume(known(machine, 'disk')), next)).record
   const node: Node = {
     machine,
     record,
-    view: clusterView(record),
+    view,
     keepRecord,
     stop: how => void stopMachine(machine, how),
   }
@@ -91,21 +92,9 @@ function newNode(machine: Machine, record: NodeRecord): Node {
   return node
 }
 
-type Tokens = {
-  readonly record: NodeRecord
-  readonly escrow: Escrow | undefined
-  /** Of others. Those that cannot be read are no reason to refuse the node its own disk. */
-  readonly shares: SharesOf['held']
-}
-
 async function readTokens(machine: Machine): Promise<Tokens> {
   const { device, headerFile } = nodeVolume(known(machine, 'disk'))
-  const header = await withHeader(device, headerFile, found => Promise.resolve(found.header))
-  return {
-    record: readNodeToken(header).record,
-    escrow: readEscrowToken(header),
-    shares: () => readSharesToken(header),
-  }
+  return tokensOf(await withHeader(device, headerFile, found => Promise.resolve(found.header)))
 }
 
 /** WireGuard, the rules of an enrolled node, which have to name the ports of its services, and the early ones of these. */
@@ -122,6 +111,7 @@ async function openToPeers(node: Node, held: SharesOf['held']): Promise<void> {
   await serveJoins(node, manifests)
   joinNews(node)
   introduceNode(node, manifests)
+  followHints(node)
   node.services = prepareServices(node.machine, {
     manifests,
     record: () => node.record,

@@ -15,6 +15,7 @@ import { HttpError } from '../../http/error.ts'
 import { serveHttp } from '../../http/server.ts'
 import type { Ask } from '../shares/ask.ts'
 import type { Care } from '../shares/care.ts'
+import type { Tunnel } from '../network/tunnel.ts'
 import type { ShareStore } from '../guardian/share-store.ts'
 import type { Contacts } from '../shares/contacts.ts'
 import { addLogSink, describe, recentLines, tolerate, uptimeS } from '../system/log.ts'
@@ -34,6 +35,8 @@ export type Node = RecordKeeper & {
   /** Of its cluster, as it is known now. */
   readonly view: ClusterView
   unlock?: UnlockDesk | undefined
+  /** Once WireGuard is wanted. */
+  tunnel?: Tunnel
   /** Once it is in touch with the others. */
   ask?: Ask
   spread?: Spread

@@ -14,7 +14,7 @@ import { type SeccompSwitch, seccompSwitch } from '../services/seccomp-switch.ts
 import { createSupervisor, type Supervisor } from '../services/supervisor.ts'
 import { auditWorld, serviceWorld } from '../services/world.ts'
 import { deviceNumber } from '../system/device.ts'
-import { wantedFault } from '../system/faults.ts'
+import { wantedFaults } from '../system/faults.ts'
 import { launch } from '../system/launch.ts'
 import { bootTimeMs } from '../system/libc.ts'
 import { log } from '../system/log.ts'
@@ -82,7 +82,7 @@ export function prepareServices(machine: Machine, of: ServicesOf): Services {
     denied: name => audit.deniedBy(uids.get(name) ?? 0),
     startAll: () => {
       supervisor.startAll()
-      void killInTurn({ fault: wantedFault(), supervisor, kill: sandboxes.kill, sleep, log })
+      void killInTurn({ faults: wantedFaults(), supervisor, kill: sandboxes.kill, sleep, log })
     },
   }
 }

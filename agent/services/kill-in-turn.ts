@@ -6,7 +6,7 @@ declare const ORAMA_TEST_BUILD: boolean
 
 export type Killing = {
   /** What the machine was told by its fw_cfg entry. */
-  readonly fault: string
+  readonly faults: readonly string[]
   readonly supervisor: Pick<Supervisor, 'status' | 'readyForMs'>
   /** Behind the supervisor's back. */
   readonly kill: (name: string, signal: FaultSignal) => Promise<void>
@@ -31,7 +31,8 @@ const signals: ReadonlyMap<string, FaultSignal> = new Map([
  */
 export async function killInTurn(killing: Killing): Promise<void> {
   if (typeof ORAMA_TEST_BUILD === 'undefined' || !ORAMA_TEST_BUILD) return
-  const { fault, supervisor, kill, sleep, log } = killing
+  const { faults, supervisor, kill, sleep, log } = killing
+  const fault = faults.find(one => signals.has(one)) ?? ''
   const signal = signals.get(fault)
   if (signal === undefined) return
   for (const [index, name] of Object.keys(supervisor.status()).entries()) {

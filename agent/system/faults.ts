@@ -11,26 +11,36 @@ declare const ORAMA_TEST_BUILD: boolean
 export async function faultPoint(place: string): Promise<void> {
   // The condition is written out in each function: only so does esbuild drop what follows.
   if (typeof ORAMA_TEST_BUILD === 'undefined' || !ORAMA_TEST_BUILD) return
-  const [what, where] = wantedFault().split('@')
-  if (where !== place) return
-  log(`fault: ${what ?? ''}@${where}`)
-  if (what === 'exit') process.exit(1)
-  if (what === 'hang') for (;;);
-  if (what === 'stop') await new Promise(() => undefined)
+  for (const what of faultsAt(place, wantedFaults())) {
+    if (!['exit', 'hang', 'stop'].includes(what)) continue
+    log(`fault: ${what}@${place}`)
+    if (what === 'exit') process.exit(1)
+    if (what === 'hang') for (;;);
+    await new Promise(() => undefined)
+  }
 }
 
 /** A pause as it is, or of at most 2 s where a test image was told `hurry@PLACE`: nobody waits hours for a test. */
-export function hurried(pauseMs: number, place: string): number {
+export function hurried(pauseMs: number, place: string, wanted = wantedFaults()): number {
   if (typeof ORAMA_TEST_BUILD === 'undefined' || !ORAMA_TEST_BUILD) return pauseMs
-  return wantedFault() === `hurry@${place}` ? Math.min(pauseMs, 2000) : pauseMs
+  return faultsAt(place, wanted).includes('hurry') ? Math.min(pauseMs, 2000) : pauseMs
 }
 
-/** The fault that a test image was told, such as `exit@network`; empty for none, and in other images. */
-export function wantedFault(): string {
-  if (typeof ORAMA_TEST_BUILD === 'undefined' || !ORAMA_TEST_BUILD) return ''
+/** What is to go wrong at a place: `exit` of `exit@network`. */
+export function faultsAt(place: string, wanted: readonly string[]): readonly string[] {
+  return wanted.flatMap(fault => {
+    const [what = '', where] = fault.split('@')
+    return where === place ? [what] : []
+  })
+}
+
+/** The faults that a test image was told, such as `exit@network,hurry@clock`; none in other images. */
+export function wantedFaults(): readonly string[] {
+  if (typeof ORAMA_TEST_BUILD === 'undefined' || !ORAMA_TEST_BUILD) return []
   try {
-    return readFileSync('/sys/firmware/qemu_fw_cfg/by_name/opt/orama/fault/raw', 'utf8').trim()
+    const text = readFileSync('/sys/firmware/qemu_fw_cfg/by_name/opt/orama/fault/raw', 'utf8')
+    return text.trim().split(',')
   } catch {
-    return ''
+    return []
   }
 }

@@ -8,6 +8,11 @@ export function ffi(): typeof import('node:ffi') {
   return process.getBuiltinModule('node:ffi')
 }
 
+/** node:dns/promises. */
+export function dns(): typeof import('node:dns/promises') {
+  return process.getBuiltinModule('node:dns/promises')
+}
+
 /** ws, which loads node:http. */
 export async function webSocket(): Promise<typeof import('ws').WebSocket> {
   return (await import('ws')).WebSocket

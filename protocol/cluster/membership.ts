@@ -39,50 +39,66 @@ export function emptyMembership(of: Parameters<typeof soleAuthority>[0]): Member
   return { trust: soleAuthority(of), members: new Map(), departures: new Map(), holds: new Map() }
 }
 
+export type Merged = { readonly membership: Membership; readonly refusals: readonly Refusal[] }
+
 /**
  * What is known after these records came. Each is judged by itself: a bad one is refused, with the reason, and the
  * others count. What is known already is not checked again, and never gives way: who comes with the address, key or
  * invite of a known member is refused, so that nobody is pushed out by a grant that claims to be older.
  */
-export function merge(
+export function merge(known: Membership, records: MembershipRecords): Merged {
+  const steps = mergeInSteps(known, records)
+  for (;;) {
+    const { done, value } = steps.next(false)
+    if (done === true) return value
+  }
+}
+
+/**
+ * The same in steps of one record: many of them take seconds. Says after each how many were refused so far; who answers
+ * true has had enough, and what was not looked at is refused as one.
+ */
+export function* mergeInSteps(
   known: Membership,
   records: MembershipRecords,
-): { readonly membership: Membership; readonly refusals: readonly Refusal[] } {
+): Generator<number, Merged, boolean> {
   const refusals: Refusal[] = []
-  const judge = (what: string, act: () => void): void => {
-    try {
-      act()
-    } catch (cause) {
-      refusals.push({ what, why: cause instanceof Error ? cause.message : String(cause) })
-    }
-  }
-  const next: Draft = {
+  const membership: Draft = {
     ...known,
     members: new Map(known.members),
     departures: new Map(known.departures),
     holds: new Map(known.holds),
   }
-  judge('appointment', () => {
-    takeAppointment(next, records.appointment)
-  })
-  // First: a departure frees an address.
-  const [ofKnown, ofOthers] = partition(records.departures, one => next.members.has(one.node))
-  const depart = (departure: Departure) => {
-    judge(`departure of ${departure.node}`, () => {
-      takeDeparture(next, departure)
-    })
+  for (const [what, take] of judgements(membership, records)) {
+    try {
+      take()
+    } catch (cause) {
+      refusals.push({ what, why: cause instanceof Error ? cause.message : String(cause) })
+    }
+    const isEnough = yield refusals.length
+    if (!isEnough) continue
+    refusals.push({ what: 'the rest', why: 'too much was refused before' })
+    break
   }
-  ofKnown.forEach(depart)
-  for (const record of records.members)
-    judge(`member at ${record.address}`, () => {
-      takeMember(next, record)
-    })
-  ofOthers.forEach(depart)
-  for (const signed of records.holds ?? [])
-    judge('hold', () => {
-      takeHold(next, signed)
-    })
-  return { membership: next, refusals }
+  return { membership, refusals }
+}
+
+type Judgement = readonly [what: string, take: () => void]
+
+function* judgements(draft: Draft, records: MembershipRecords): Generator<Judgement, void> {
+  const judging = <R>(what: string, take: (draft: Draft, record: R) => void, record: R): Judgement => [
+    what,
+    () => {
+      take(draft, record)
+    },
+  ]
+  yield judging('appointment', takeAppointment, records.appointment)
+  // First: a departure frees an address.
+  const [ofKnown, ofOthers] = partition(records.departures, one => draft.members.has(one.node))
+  for (const one of ofKnown) yield judging(`departure of ${one.node}`, takeDeparture, one)
+  for (const one of records.members) yield judging(`member at ${one.address}`, takeMember, one)
+  for (const one of ofOthers) yield judging(`departure of ${one.node}`, takeDeparture, one)
+  for (const one of records.holds ?? []) yield judging('hold', takeHold, one)
 }
 
 /** What a node knew when it wrote these records itself: nothing is verified, everything was when it came. */

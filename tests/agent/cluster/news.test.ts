@@ -49,10 +49,10 @@ const joined = (...members: MemberRecord[]): News => ({
 t.test('clusterView() takes what proves itself, once, and refuses the rest with the reason', async t => {
   const view = viewOf(0, [0, 1])
   const news = joined(...records.slice(2, 3))
-  t.match(view.hear(news), { changed: true, refusals: [] })
-  t.match(view.hear(news), { changed: false, refusals: [] })
+  t.match(await view.hear(news), { changed: true, refusals: [] })
+  t.match(await view.hear(news), { changed: false, refusals: [] })
   t.equal(view.addressOf(third?.nodeId ?? ''), '10.0.0.3')
-  const invented = view.hear(joined(joinRecord({ operator: newWallet(), address: '10.0.0.7' })))
+  const invented = await view.hear(joined(joinRecord({ operator: newWallet(), address: '10.0.0.7' })))
   t.match(invented, { changed: false, refusals: [{ why: /no operator/ }] })
   t.same(view.members().length, 3)
 })
@@ -60,12 +60,16 @@ t.test('clusterView() takes what proves itself, once, and refuses the rest with 
 t.test('clusterView() follows a node to where it says it is, and nobody else says so', async t => {
   const view = viewOf(0, [0, 1])
   const where = () => view.peers()[0]?.endpoint
-  t.equal(view.hear(moved(endpoint(1, 5))).changed, true)
+  t.equal((await view.hear(moved(endpoint(1, 5)))).changed, true)
   t.equal(where(), '192.0.2.9:51820')
-  t.equal(view.hear(moved(endpoint(1, 4, '192.0.2.10'))).changed, false, 'an older one')
-  t.equal(view.hear(moved({ ...endpoint(1, 9), endpoint: '192.0.2.66:51820' })).changed, false, 'altered')
-  t.equal(view.hear(moved(endpoint(3, 1))).changed, false, 'of nobody who is known')
-  t.equal(view.hear(moved(endpoint(1, 6, '192.0.2.10'))).changed, true)
+  t.equal((await view.hear(moved(endpoint(1, 4, '192.0.2.10')))).changed, false, 'an older one')
+  t.equal(
+    (await view.hear(moved({ ...endpoint(1, 9), endpoint: '192.0.2.66:51820' }))).changed,
+    false,
+    'altered',
+  )
+  t.equal((await view.hear(moved(endpoint(3, 1)))).changed, false, 'of nobody who is known')
+  t.equal((await view.hear(moved(endpoint(1, 6, '192.0.2.10')))).changed, true)
   t.equal(where(), '192.0.2.10:51820')
 })
 
@@ -124,7 +128,7 @@ t.test('who was away is told when it is back', async t => {
   const cut = new Set(ids.slice(1))
   const { spreads } = cable(views, cut)
   const inTouch = () => spreads.get(ids[0] ?? '')?.inTouch()
-  views.get(ids[0] ?? '')?.hear(moved(endpoint(0, 3)))
+  await views.get(ids[0] ?? '')?.hear(moved(endpoint(0, 3)))
   await spreads.get(ids[0] ?? '')?.round()
   t.equal(inTouch(), false)
   cut.clear()
@@ -141,3 +145,62 @@ t.test('what is refused is in the log, with who sent it', async t => {
   t.match(log, [/refused from n\w+: member at 10\.0\.0\.7: .*no operator/])
   t.same(changes, [])
 })
+
+t.test('news that come at the same time are taken one after the other, and none is lost', async t => {
+  const view = viewOf(0, [0])
+  const heard = await Promise.all([
+    view.hear(joined(...records.slice(1, 2))),
+    view.hear(joined(...records.slice(1, 3))),
+    view.hear(moved(endpoint(2, 7), endpoint(2, 6, '192.0.2.10'))),
+  ])
+  t.same(
+    heard.map(one => one.changed),
+    [true, true, true],
+  )
+  t.equal(view.members().length, 3)
+  t.same(
+    view.news().endpoints.map(one => one.number),
+    [7],
+    'the newest of one node',
+  )
+})
+
+t.test('what is judged is seen all at once, and others have their turn before', async t => {
+  const view = viewOf(0, [0, 1])
+  const many = Array.from({ length: 24 }, (_, at) => joinRecord({ address: `10.0.0.${at + 100}` }))
+  const seen = new Set<number>()
+  const look = setInterval(() => seen.add(view.members().length), 1)
+  await view.hear(joined(...many))
+  clearInterval(look)
+  t.same([...seen], [2], 'timers ran meanwhile')
+  t.equal(view.members().length, 26)
+})
+
+t.test(
+  'who tells too much that is wrong is not heard for a minute, others are, and the log says so once',
+  async t => {
+    const clock = { nowMs: 0 }
+    const view = viewOf(0, [0, 1])
+    const log: string[] = []
+    const spread = spreadNews({
+      ...{
+        view,
+        own: first?.nodeId ?? '',
+        onChange: () => Promise.resolve(),
+        log: line => void log.push(line),
+      },
+      ...{ ask: () => Promise.reject(new Error('no route')), random: () => 0, nowMs: () => clock.nowMs },
+    })
+    const altered = records.slice(2, 3).map(one => ({ ...one, address: '10.0.0.99' }))
+    const wrong = joined(...Array<MemberRecord[]>(40).fill(altered).flat())
+    const { refusals } = await spread.hear(wrong, 'nliar')
+    t.same([refusals.length, refusals.at(-1)?.what], [33, 'the rest'])
+    await t.rejects(spread.hear(joined(...records.slice(2, 3)), 'nliar'), { name: 'HttpError', status: 429 })
+    t.equal((await spread.hear(joined(...records.slice(2, 3)), 'nother')).changed, true)
+    clock.nowMs = 59_999
+    await t.rejects(spread.hear(joined(), 'nliar'), { name: 'HttpError' })
+    clock.nowMs = 60_000
+    t.equal((await spread.hear(joined(...records.slice(3)), 'nliar')).changed, true)
+    t.equal(log.filter(line => line.includes('nothing is heard from nliar')).length, 1)
+  },
+)

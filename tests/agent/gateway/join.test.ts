@@ -126,7 +126,7 @@ t.test('the address and key of a node that was evicted are free again, its ident
   const { side, view } = agentSide([known])
   const node = present(view.membership()).find(one => one.address === '10.0.0.3')?.nodeId ?? ''
   const order = signedBy(authority, composeEviction({ cluster, node, force: 'no', issued: minutes(0) }))
-  view.hear({ membership: { ...noMembers, departures: [evicted(node, order)] }, endpoints: [] })
+  await view.hear({ membership: { ...noMembers, departures: [evicted(node, order)] }, endpoints: [] })
   const desk = gatewayDesk(side)
   await t.resolves(desk.join(admissionFor(session, { more: { address: '10.0.0.3' } })))
   const again = admissionFor(session, { hello: { identity: known.hello.identity } })

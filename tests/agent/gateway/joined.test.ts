@@ -33,7 +33,7 @@ t.test('who has joined is a member, at once and for all, and again when that is 
 
 t.test('a member that was heard of by others first is no reason to refuse it', async t => {
   const { desk, answer, acknowledgement, view } = await admitted()
-  view.hear({ membership: { members: [answer.member], departures: [] }, endpoints: [] })
+  await view.hear({ membership: { members: [answer.member], departures: [] }, endpoints: [] })
   t.same(await desk.joined({ hello, answer }), { acknowledgement })
 })
 
@@ -115,9 +115,9 @@ const refused: readonly (readonly [
   ],
   [
     'a node whose address another has taken meanwhile',
-    ({ answer, view }) => {
+    async ({ answer, view }) => {
       const rival = joinRecord({ address: '10.0.0.2' })
-      view.hear({ membership: { members: [rival], departures: [] }, endpoints: [] })
+      await view.hear({ membership: { members: [rival], departures: [] }, endpoints: [] })
       return answer
     },
     /has its address/,

@@ -53,8 +53,7 @@ export function agentSide(members: readonly MemberRecord[] = []) {
     view,
     hear: async news => {
       heard.push(news)
-      view.hear(news)
-      return Promise.resolve()
+      await view.hear(news)
     },
     withClusterSecret: async use => {
       const lent = Buffer.from(clusterSecret)

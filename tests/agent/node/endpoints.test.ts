@@ -38,7 +38,10 @@ t.test('an endpoint by hand counts until the node says where it is, and is told 
   t.same([where(), did], [here, ['store 1', 'peers']])
   t.same(node.view.news().endpoints, [])
   const said = { cluster, node: other.nodeId, number: 1, endpoint: there }
-  node.view.hear({ membership: noMembers, endpoints: [signEndpoint(said, other.keys.identity.privateKey)] })
+  await node.view.hear({
+    membership: noMembers,
+    endpoints: [signEndpoint(said, other.keys.identity.privateKey)],
+  })
   t.equal(where(), there)
 })
 
@@ -77,4 +80,8 @@ for (const dataOpen of [true, false])
 t.test('commandSchema refuses endpoints of no node, and what is no endpoint', async t => {
   const ok = (endpoints: object) => commandSchema.safeParse({ action: 'endpoints', endpoints }).success
   t.same([ok({ [stranger]: here }), ok({ x: here }), ok({ [stranger]: 'host' })], [true, false, false])
+  for (const address of ['0.0.0.0', '0.1.2.3', '127.0.0.1', '224.0.0.1', '239.1.1.1', '255.255.255.255'])
+    t.notOk(ok({ [stranger]: `${address}:51820` }), address)
+  for (const address of ['1.0.0.1', '10.0.0.1', '126.0.0.1', '128.0.0.1', '223.255.255.1'])
+    t.ok(ok({ [stranger]: `${address}:51820` }), address)
 })

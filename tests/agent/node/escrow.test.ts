@@ -61,7 +61,7 @@ t.test('of an evicted node it is taken back whoever else is there', async t => {
   const { nodeId } = node.record
   const text = composeEviction({ cluster, node: nodeId, force: 'no', issued: '2026-11-27T08:00:00Z' })
   const departures = [evicted(nodeId, signedBy(authority, text))]
-  node.view.hear({ membership: { ...noMembers, departures }, endpoints: [] })
+  await node.view.hear({ membership: { ...noMembers, departures }, endpoints: [] })
   await take()
   t.equal(did.at(-1), 'take back')
 })

@@ -108,7 +108,7 @@ t.test('it is refused where others would have too few holders, but not by force'
   for (const { nodeId } of set.nodes.slice(4)) {
     const text = composeEviction({ cluster, node: nodeId, force: 'yes', issued: formatTime(new Date()) })
     const departures = [evicted(nodeId, signedBy(authority, text))]
-    set.node.view.hear({ membership: { ...noMembers, departures }, endpoints: [] })
+    await set.node.view.hear({ membership: { ...noMembers, departures }, endpoints: [] })
   }
   await t.rejects(leave(set.node, { order: set.order() }, set.world), {
     name: 'HttpError',
@@ -178,10 +178,10 @@ const refused: readonly (readonly [string, (set: Set) => Promise<unknown>, numbe
   ],
   [
     'a node that was evicted',
-    ({ node, order, world, own }) => {
+    async ({ node, order, world, own }) => {
       const text = composeEviction({ cluster, node: own.nodeId, force: 'no', issued })
       const departures = [evicted(own.nodeId, signedBy(authority, text))]
-      node.view.hear({ membership: { ...noMembers, departures }, endpoints: [] })
+      await node.view.hear({ membership: { ...noMembers, departures }, endpoints: [] })
       return leave(node, { order: order() }, world)
     },
     409,

@@ -108,7 +108,7 @@ for (const parts of left)
     const [own] = nodes
     const facts = { cluster: node.record.cluster, node: own?.nodeId ?? '', at: '2026-11-27T08:00:00Z' }
     const departure = signLeaving(facts, own?.keys.lease.privateKey ?? Buffer.alloc(32))
-    node.view.hear({ membership: { ...noMembers, departures: [departure] }, endpoints: [] })
+    await node.view.hear({ membership: { ...noMembers, departures: [departure] }, endpoints: [] })
     machine.node = { ...node, services: running }
     machine.dataOpen = true
     await stopMachine(machine, 'restart', world)

@@ -13,7 +13,7 @@ function world(fault: string) {
   const readyFor = { ms: 0 }
   const fallen = new Set<string>()
   const killing: Killing = {
-    fault,
+    faults: fault.split(','),
     supervisor: {
       status: () =>
         Object.fromEntries(
