@@ -39,10 +39,8 @@ export async function deskAgent(world: World, of: DeskAgentOf): Promise<Agent> {
   const desk = gatewayDesk({
     ...{ record: () => record, view, log },
     now: () => world.now(),
-    hear: async news => {
-      await take(news)
-      await exchange()
-    },
+    // The gateway looks again after each join, and the nodes are told then.
+    hear: take,
     withClusterSecret: use => lend(fromBase64url(genesis.clusterSecret), secret => use(secret as Buffer)),
   })
   return {

@@ -90,6 +90,6 @@ async function refuseMember({ registry }: JoinWith, { request }: Wanted): Promis
     throw new HttpError(
       409,
       'this node has joined, and its acknowledgement was lost',
-      'its owner can ask it for another one: POST /v1/node/acknowledgement',
+      'over WireGuard its owner can ask it for another one: POST /v1/agent/acknowledgement',
     )
 }
