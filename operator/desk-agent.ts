@@ -28,7 +28,7 @@ export async function deskAgent(world: World, of: DeskAgentOf): Promise<Agent> {
   const membership = recordsOf(await registry.members.membership())
   const view = clusterView({ ...record, membership, endpoints: [] })
   const take = async (news: News) => {
-    view.hear(news)
+    await view.hear(news)
     for (const { what, why } of await registry.members.add(news.membership, world.now()))
       log(`refused: ${what}: ${why}`)
   }
