@@ -22,7 +22,7 @@ for (const [what, gateway, first] of gateways)
       const facts = { cluster, node: nodeId, number: 1, endpoint: `${host}:51820` }
       return signEndpoint(facts, keys?.identity.privateKey ?? Buffer.alloc(32))
     })
-    node.view.hear({ membership: noMembers, endpoints })
+    await node.view.hear({ membership: noMembers, endpoints })
     const file = { v: 1, ...(gateway === undefined ? {} : { gateway }) } as const
     const machine = { operator: { kind: 'file', file } } as const
     const others = ['192.0.2.2', '192.0.2.3'].map(host => ({ host, port: 443 }))
