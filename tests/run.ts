@@ -21,16 +21,25 @@ const root = join(import.meta.dirname, '..')
 const suites: Readonly<Record<string, Suite>> = {
   node: { folder: 'tests/e2e/node', jobs: 2, images: ['ordinary', 'faults'] },
   services: { folder: 'tests/e2e/services', jobs: 1, images: ['ordinary', 'faults'] },
-  cluster: { folder: 'tests/e2e/cluster', jobs: 1, images: ['cluster'] },
+  cluster: { folder: 'tests/e2e/cluster', jobs: 1, images: ['cluster'], isLong: true },
 }
 
-type Suite = { readonly folder: string; readonly jobs: number; readonly images: readonly ImageKind[] }
+type Suite = {
+  readonly folder: string
+  readonly jobs: number
+  readonly images: readonly ImageKind[]
+  /** It does not fit into `make test`, but into `make test-long`. */
+  readonly isLong?: boolean
+}
+
+const suitesOf = ({ long }: { readonly long: boolean }) =>
+  Object.keys(suites).filter(name => (suites[name]?.isLong === true) === long)
 
 const parts: Readonly<Record<string, () => Promise<Count>>> = {
   check,
   unit,
   buildroot,
-  e2e: () => inTurn(Object.keys(suites).map(name => () => e2e(name))),
+  e2e: () => inTurn(suitesOf({ long: false }).map(name => () => e2e(name))),
   long,
   ...Object.fromEntries(Object.keys(suites).map(name => [`e2e:${name}`, () => e2e(name)])),
 }
@@ -93,7 +102,8 @@ async function buildroot(): Promise<Count> {
 
 async function long(): Promise<Count> {
   await buildImages(['ordinary', 'faults'])
-  return tapFiles(['tests/**/*.long.ts'], ['--jobs=1', '--timeout=5400'])
+  const files = () => tapFiles(['tests/**/*.long.ts'], ['--jobs=1', '--timeout=5400'])
+  return inTurn([files, ...suitesOf({ long: true }).map(name => () => e2e(name))])
 }
 
 async function e2e(name: string): Promise<Count> {
