@@ -24,9 +24,14 @@ t.test('the four services of a node', async t => {
   await t.test('status tells of each what there is to tell', async t => {
     const status = await readStatus(site)
     t.equal(status.audit, 'on')
-    t.same(Object.keys(status.services).sort(), [...names, 'guardian'].sort())
-    const confinement = { uid: 1006, capabilities: [], noNewPrivileges: true, filtered: true }
-    t.match(status.services['guardian'], { state: 'ready', seccomp: 'enforce', confinement })
+    t.same(Object.keys(status.services).sort(), [...names, 'gateway', 'guardian'].sort())
+    const closed = { noNewPrivileges: true, filtered: true }
+    const ours = {
+      guardian: { uid: 1006, capabilities: [], ...closed },
+      gateway: { uid: 1007, capabilities: ['CAP_NET_BIND_SERVICE'], ...closed },
+    }
+    for (const [name, confinement] of Object.entries(ours))
+      t.match(status.services[name], { state: 'ready', seccomp: 'enforce', confinement })
     for (const name of names) t.match(status.services[name], describedService, name)
     const confined = (of: string) => status.services[of]?.confinement
     t.same(confined('coredns')?.capabilities, ['CAP_NET_BIND_SERVICE'])
