@@ -1,6 +1,7 @@
 import type { MemberRecord } from '../../protocol/cluster/member.ts'
 import { exchange } from '../../http/exchange.ts'
 import { isAborted } from '../system/abort.ts'
+import { backoffMs } from '../system/backoff.ts'
 import { describe } from '../system/log.ts'
 
 /** Where a gateway may answer. */
@@ -49,12 +50,11 @@ export async function introduce(of: Introduction): Promise<void> {
   }
 }
 
-const delayMinMs = 60_000
-const delayMaxMs = 600_000
+const delays = { minMs: 60_000, maxMs: 600_000 }
 
 /** Doubles with each round, from 1 to 10 min; up to half of it is left to chance. */
 export function introduceDelayMs(round: number, random: number): number {
-  return Math.min(delayMinMs * 2 ** round, delayMaxMs) * (0.5 + random / 2)
+  return backoffMs(delays, round, random)
 }
 
 /** Waits; false where it is over before. */

@@ -11,6 +11,7 @@ import type { News } from '../../protocol/cluster/news.ts'
 import { peersOf } from '../../protocol/cluster/peers.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import type { Peer } from '../../protocol/wireguard.ts'
+import { inTurn } from '../system/in-turn.ts'
 import { inSlices } from '../system/slices.ts'
 import { eventsBetween } from './events.ts'
 
@@ -59,7 +60,7 @@ export function clusterView(record: ViewOf): ClusterView {
   let membership = restore(record.membership, { cluster, authority })
   const endpoints = new Map(record.endpoints.map(one => [one.node, one]))
   const hints = new Map<string, string>()
-  let last: Promise<unknown> = Promise.resolve()
+  const turn = inTurn()
   const hear = async (news: News, refusedMax = () => Infinity): Promise<Heard> => {
     const before = membership
     const isEnough = (refused: number) => refused > 0 && refused >= refusedMax()
@@ -81,11 +82,7 @@ export function clusterView(record: ViewOf): ClusterView {
     peers: () =>
       peersOf({ nodeId, wireguard, membership, endpoints: [...endpoints.values(), ...listed(hints)] }),
     news: () => ({ membership: recordsOf(membership), endpoints: [...endpoints.values()] }),
-    hear: (news, refusedMax) => {
-      const turn = last.then(() => hear(news, refusedMax))
-      last = turn.catch(() => undefined)
-      return turn
-    },
+    hear: (news, refusedMax) => turn(() => hear(news, refusedMax)),
     hint: (node, endpoint) => {
       const isMember = present(membership).some(member => member.nodeId === node)
       if (isMember) hints.set(node, endpoint)

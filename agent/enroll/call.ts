@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClientOptions } from 'ws'
 import { callPingMs, callSilenceMs, frameBytesMax } from '../../protocol/enroll-call.ts'
 import { isAborted } from '../system/abort.ts'
+import { backoffMs } from '../system/backoff.ts'
 import { webSocket } from '../system/late.ts'
 import { tolerate } from '../system/log.ts'
 import { type CallOf, converse } from './conversation.ts'
@@ -34,13 +35,11 @@ export function callGateway(of: GatewayCall): Call {
   }
 }
 
-const delayMinMs = 1000
-const delayMaxMs = 60_000
+const delays = { minMs: 1000, maxMs: 60_000 }
 
 /** Doubles with each call in a row that failed, from 1 to 60 s; up to half of it is left to chance. */
 export function callDelayMs(failures: number, random: number): number {
-  const fullMs = Math.min(delayMinMs * 2 ** failures, delayMaxMs)
-  return Math.max(delayMinMs, fullMs * (0.5 + random / 2))
+  return Math.max(delays.minMs, backoffMs(delays, failures, random))
 }
 
 /** How long a node lives with a call before its failures are forgotten. */

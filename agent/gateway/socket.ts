@@ -1,12 +1,12 @@
 import * as z from 'zod'
 import { parseJson } from '../../http/body.ts'
 import { HttpError } from '../../http/error.ts'
+import { fewInTurn } from '../../http/in-turn.ts'
 import { parseQuery } from '../../http/query.ts'
 import type { Reply, Request, Route, Routes } from '../../http/server.ts'
 import { admissionSchema, joinedSchema } from '../../protocol/cluster/admission.ts'
 import { newsBytesMax, newsSchema } from '../../protocol/cluster/news.ts'
 import { type GatewayDesk, gatewayDesk, type GatewaySide } from './desk.ts'
-import { inTurn } from './in-turn.ts'
 
 const noQuerySchema = z.strictObject({})
 const admissionBytesMax = 64 * 1024
@@ -21,7 +21,7 @@ export type GatewaySocket = GatewaySide & {
 
 /** The routes of the gateway's socket: docs/gateway.md has them as a table. */
 export function gatewayRoutes(side: GatewaySocket): Routes {
-  const turn = inTurn(waitingMax)
+  const turn = fewInTurn(waitingMax)
   const desk = gatewayDesk(side)
   const routes = { ...deskRoutes(desk), ...newsRoutes(side) }
   const guarded = Object.entries(routes).map(([name, route]) => [

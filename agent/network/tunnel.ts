@@ -1,3 +1,4 @@
+import { inTurn } from '../system/in-turn.ts'
 import type { Run } from '../system/run.ts'
 import {
   bringUpWireguard,
@@ -80,13 +81,4 @@ function watchHandshakes({ run, bootTimeMs, nowMs }: TunnelOf) {
     return handshake === undefined || bootTimeMs() - handshake.atMs >= silentMs
   }
   return { look, isSilent }
-}
-
-function inTurn() {
-  let last: Promise<unknown> = Promise.resolve()
-  return <T>(act: () => Promise<T>): Promise<T> => {
-    const turn = last.then(act)
-    last = turn.catch(() => undefined)
-    return turn
-  }
 }

@@ -41,7 +41,7 @@ export async function serveShares(node: Node, { manifests, held }: SharesOf): Pr
   node.store = store
   // Of those of whom it was heard right before a power cut.
   await eraseDeparted(node).catch(tolerate('shares of who is no member'))
-  const uid = manifests.find(manifest => manifest.name === 'guardian')?.uid
+  const uid = manifests.find(manifest => manifest.sockets.includes('shares'))?.uid
   await serveGuardian(
     {
       store: withShareFaults(store),

@@ -1,12 +1,13 @@
 import type { NodeRecord } from '../../protocol/record.ts'
+import { type InTurn, inTurn } from '../system/in-turn.ts'
 
 /** Whose record it is, and how its next version is kept. */
 export type RecordKeeper = {
   record: NodeRecord
   /** Stores a record whose revision is the next; returns what was stored. */
   readonly keepRecord: (record: NodeRecord) => Promise<NodeRecord>
-  /** The last change that was begun, until it has ended. */
-  changing?: Promise<unknown>
+  /** Changes wait for each other. */
+  turn?: InTurn
 }
 
 /**
@@ -17,12 +18,10 @@ export function changeRecord(
   keeper: RecordKeeper,
   edit: (record: NodeRecord) => NodeRecord,
 ): Promise<NodeRecord> {
-  const before = keeper.changing ?? Promise.resolve()
-  const change = before.then(async () => {
+  keeper.turn ??= inTurn()
+  return keeper.turn(async () => {
     const { revision } = keeper.record
     keeper.record = await keeper.keepRecord({ ...edit(keeper.record), revision: revision + 1 })
     return keeper.record
   })
-  keeper.changing = change.catch(() => undefined)
-  return change
 }

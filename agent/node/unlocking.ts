@@ -4,6 +4,7 @@ import { unlockDesk } from '../command/unlock.ts'
 import { openByPeers } from '../shares/wait.ts'
 import { untilAborted } from '../system/abort.ts'
 import { faultPoint } from '../system/faults.ts'
+import { inTurn } from '../system/in-turn.ts'
 import { log } from '../system/log.ts'
 import { checkUnchanged } from '../unlock/check.ts'
 import { abandon, openNode } from '../unlock/open.ts'
@@ -53,17 +54,14 @@ type Open = (unlocking: Unlocking) => Promise<void>
 
 /** Owner and guardians may come at the same time: who is second finds the disk open. */
 function oneAtATime(node: Node, opened: AbortController): Open {
-  let last: Promise<unknown> = Promise.resolve()
-  return unlocking => {
-    const turn = last.then(async () => {
+  const turn = inTurn()
+  return unlocking =>
+    turn(async () => {
       if (opened.signal.aborted) return
       await openData(node, unlocking)
       startCare(node, unlocking.way)
       opened.abort()
     })
-    last = turn.catch(() => undefined)
-    return turn
-  }
 }
 
 /** Opens the volume with a secret that is lent; stores the number of an order that brought it, and what was heard. */

@@ -1,4 +1,5 @@
 import { isAborted } from '../system/abort.ts'
+import { backoffMs } from '../system/backoff.ts'
 import type { ExitStatus } from '../system/libc.ts'
 import { describe } from '../system/log.ts'
 import type { Manifest, ProbeKind } from './manifest.ts'
@@ -58,8 +59,7 @@ export type KeeperOptions = {
 }
 
 const failedProbesMax = 3
-const backoffMinMs = 1_000
-const backoffMaxMs = 5 * 60_000
+const delays = { minMs: 1_000, maxMs: 5 * 60_000 }
 /** Ready for so long: what went wrong before is forgotten. */
 const steadyMs = 60_000
 /** A process that SIGKILL does not end hangs in the kernel; the others must not wait for it for ever. */
@@ -164,7 +164,7 @@ async function keep(life: Life, stop: AbortSignal): Promise<void> {
     if (isAborted(stop)) break
     if (readyMs === 0) await startOver(life)
     failures = readyMs >= steadyMs ? 1 : failures + 1
-    const pauseMs = backoffMs(failures, world.random())
+    const pauseMs = restartDelayMs(failures, world.random())
     world.log(
       `${manifest.name}: ${life.status().lastExit ?? 'ended'}; again in ${(pauseMs / 1000).toFixed(1)} s`,
     )
@@ -183,9 +183,8 @@ async function startOver({ manifest: { name }, world }: Life): Promise<void> {
 }
 
 /** 1, 2, 4 … s up to 5 minutes, between half and all of it: services that fell together rise one by one. */
-export function backoffMs(failures: number, random: number): number {
-  const fullMs = Math.min(backoffMinMs * 2 ** Math.min(failures - 1, 20), backoffMaxMs)
-  return fullMs * (0.5 + random / 2)
+export function restartDelayMs(failures: number, random: number): number {
+  return backoffMs(delays, failures - 1, random)
 }
 
 /** From start to end of one process; returns for how long it was ready. Never throws. */

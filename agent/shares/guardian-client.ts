@@ -16,6 +16,7 @@ import {
   type Statement,
   statementAnswerSchema,
 } from '../../protocol/shares/guardian.ts'
+import { inTurnByKey } from '../system/in-turn.ts'
 import type { Ask } from './ask.ts'
 import type { Deposit, Guardians } from './world.ts'
 
@@ -44,15 +45,9 @@ type Body<S = Statement> = S extends Statement
 
 /** What this node says to the guardians of others, one statement after the other to each: their numbers rise. */
 export function guardianClient(of: GuardianClientOf): GuardianClient {
-  const turns = new Map<string, Promise<unknown>>()
-  const state = (guardian: string, body: (session: GuardianSession) => Body) => {
-    const turn = (turns.get(guardian) ?? Promise.resolve()).then(() => stateOnce(of, guardian, body))
-    turns.set(
-      guardian,
-      turn.catch(() => undefined),
-    )
-    return turn
-  }
+  const turnOf = inTurnByKey()
+  const state = (guardian: string, body: (session: GuardianSession) => Body) =>
+    turnOf(guardian)(() => stateOnce(of, guardian, body))
   return {
     say: (guardian, kind) => state(guardian, () => ({ kind })),
     keep: async (guardian, epochs) => {

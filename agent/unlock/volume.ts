@@ -1,3 +1,4 @@
+import { inTurnByKey } from '../system/in-turn.ts'
 import { ProgramError, type Run } from '../system/run.ts'
 import { pendingLabel } from '../disk/blank.ts'
 import { tokenIds, type TokenType } from './luks-header.ts'
@@ -95,13 +96,13 @@ export async function addKeyslot(
     throw new RangeError(`Cannot use secret: ${of.secret.length} bytes, need ${secretBytes}`)
   const options = ['--batch-mode', '--volume-key-file', of.volumeKeyFile, '--key-slot', String(of.keyslot)]
   const args = ['luksAddKey', ...options, ...pbkdf, '--hash', 'sha256', of.device, '-']
-  await inTurn(of.device, () => run('cryptsetup', args, { input: of.secret, timeoutMs: slowMs }))
+  await turnOf(of.device)(() => run('cryptsetup', args, { input: of.secret, timeoutMs: slowMs }))
 }
 
 /** Destroys a keyslot: its secret opens nothing any more. */
 export async function killKeyslot(run: Run, device: string, keyslot: number): Promise<void> {
   const args = ['luksKillSlot', '--batch-mode', device, String(keyslot)]
-  await inTurn(device, () => run('cryptsetup', args, { timeoutMs: slowMs }))
+  await turnOf(device)(() => run('cryptsetup', args, { timeoutMs: slowMs }))
 }
 
 /** cryptsetup close: takes the mapping away and its key out of the kernel. */
@@ -113,26 +114,17 @@ export async function closeVolume(run: Run, name: string): Promise<void> {
 export async function writeToken(run: Run, device: string, token: LuksToken): Promise<void> {
   const id = String(tokenIds[token.type])
   const args = ['token', 'import', '--token-id', id, '--token-replace', '--disable-external-tokens', device]
-  await inTurn(device, () => run('cryptsetup', args, { input: JSON.stringify(token), timeoutMs: slowMs }))
+  await turnOf(device)(() => run('cryptsetup', args, { input: JSON.stringify(token), timeoutMs: slowMs }))
 }
 
 /** Takes a token out of the header; an error where there is none. */
 export async function removeToken(run: Run, device: string, type: TokenType): Promise<void> {
   const args = ['token', 'remove', '--token-id', String(tokenIds[type]), device]
-  await inTurn(device, () => run('cryptsetup', args, { timeoutMs: slowMs }))
+  await turnOf(device)(() => run('cryptsetup', args, { timeoutMs: slowMs }))
 }
 
-const turns = new Map<string, Promise<unknown>>()
-
-/** One after the other: cryptsetup gives up where another of it writes the same header meanwhile. */
-function inTurn<T>(device: string, write: () => Promise<T>): Promise<T> {
-  const turn = (turns.get(device) ?? Promise.resolve()).then(write)
-  turns.set(
-    device,
-    turn.catch(() => undefined),
-  )
-  return turn
-}
+/** Of a device: cryptsetup gives up where another of it writes the same header meanwhile. */
+const turnOf = inTurnByKey()
 
 /** The secret goes by standard input, and exactly its bytes: a line feed would not end it. */
 function withSecret(run: Run, secret: Buffer) {

@@ -20,8 +20,7 @@ export type ClusterState = {
 
 export type StateSources = {
   readonly registry: Pick<Registry, 'members' | 'nodeTokens'>
-  /** Undefined for a gateway without a node. */
-  readonly agent: Pick<Agent, 'news' | 'tell'> | undefined
+  readonly agent: Pick<Agent, 'news' | 'tell'>
   readonly now: () => Date
   /** Hears of records that do not prove themselves, once. */
   readonly report: (error: Error) => void
@@ -48,7 +47,6 @@ export async function openClusterState(sources: StateSources): Promise<ClusterSt
 
 /** Hands over both ways what the other side lacks, and returns what the registry knows then. */
 async function meet({ registry, agent, now, report }: StateSources, heard: Set<string>): Promise<Membership> {
-  if (agent === undefined) return registry.members.membership()
   const { membership: ofAgent } = await agent.news()
   const toRegistry = lacking(ofAgent, recordsOf(await registry.members.membership()))
   if (!isEmpty(toRegistry))

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { backoffMs } from '../../../agent/services/keeper.ts'
+import { restartDelayMs } from '../../../agent/services/keeper.ts'
 import { manifest } from './example.ts'
 import { setUp } from './fake-world.ts'
 
@@ -274,7 +274,7 @@ t.test('names that are no services are refused', async t => {
 
 t.test('the pause lies between half of its full length and all of it', async t => {
   t.same(
-    [backoffMs(1, 0), backoffMs(1, 1), backoffMs(9, 0), backoffMs(1000, 1)],
+    [restartDelayMs(1, 0), restartDelayMs(1, 1), restartDelayMs(9, 0), restartDelayMs(1000, 1)],
     [500, 1000, 128_000, 300_000],
   )
 })

@@ -1,6 +1,5 @@
 import t from 'tap'
-import { copyFile, readFile, truncate } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile, truncate } from 'node:fs/promises'
 import {
   copyBytes,
   copyOffsets,
@@ -10,18 +9,7 @@ import {
   serialiseLuksCopy,
 } from '../../../agent/disk/luks2.ts'
 import { checkLuksHeader } from '../../../agent/unlock/luks-header.ts'
-import { run } from '../../../agent/system/run.ts'
-import { writeToken } from '../../../agent/unlock/volume.ts'
-import { readHeader } from '../../../agent/unlock/header-file.ts'
-import {
-  copiesOf,
-  damageCopy,
-  formattedFile,
-  goodPair,
-  withMetadata,
-  writeAt,
-  writeCopies,
-} from './luks-samples.ts'
+import { copiesOf, formattedFile, goodPair, spoiledCopy, withMetadata, writeAt } from './luks-samples.ts'
 
 const folder = t.testdir()
 const { device, uuid } = await formattedFile(folder)
@@ -226,60 +214,7 @@ for (const [what, copies, name, damage] of choices) {
   t.same([header.copy.name, header.damage], [name, damage], `checkLuksHeader() chooses ${what}`)
 }
 
-/** A copy of the formatted file that a test may spoil. */
-async function spoiled(t: { testdir(): string }): Promise<string> {
-  const path = join(t.testdir(), 'data.img')
-  await copyFile(device, path)
-  return path
-}
-
-t.test('readHeader() uses the secondary copy where the primary has a bad checksum', async t => {
-  const path = await spoiled(t)
-  await damageCopy(path, 'primary')
-  const { header } = await readHeader(path, `${path}.header`)
-  t.match(header, { uuid, copy: { name: 'secondary' }, damage: 'primary: bad checksum' })
-})
-
-t.test('readHeader() refuses a header with two bad checksums', async t => {
-  const path = await spoiled(t)
-  await damageCopy(path, 'primary')
-  await damageCopy(path, 'secondary')
-  await t.rejects(readHeader(path, `${path}.header`), { message: /bad checksum.*bad checksum/ })
-})
-
-const ends = [
-  ['inside of its first copy', copyBytes / 2, /no good copy: primary: Cannot read/],
-  ['inside of the keyslots', keyslotsOffset + 4096, /the end comes before/],
-] as const
-
-for (const [where, bytes, message] of ends)
-  t.test(`readHeader() refuses a file that ends ${where}`, async t => {
-    const path = await spoiled(t)
-    await truncate(path, bytes)
-    await t.rejects(readHeader(path, `${path}.header`), { message })
-  })
-
-t.test('readHeader() writes a header file that two readers cannot understand differently', async t => {
-  const path = await spoiled(t)
-  await writeToken(run, path, { type: 'orama-escrow', keyslots: [] })
-  const { primary, secondary } = await goodPair(path)
-  const twice = primary.json.replace('"segments":', '"segments":{"0":{"type":"linear"}},"segments":')
-  await writeCopies(path, [
-    { ...primary, json: twice, seqid: 50n },
-    { ...secondary, json: '{}' },
-  ])
-  const { header, file } = await readHeader(path, `${path}.header`)
-  t.ok(header.metadata.tokens['1'])
-  const dump = await run('cryptsetup', ['luksDump', '--dump-json-metadata', file])
-  // The copies in the file are small, and cryptsetup has checked them: only `config` says so.
-  const read = JSON.parse(dump) as { readonly config: object }
-  t.same(read, { ...header.metadata, tokens: {}, config: read.config })
-  t.same(read.config, { json_size: '28672', keyslots_size: String(dataOffset - 64 * 1024) })
-  const [first, second] = (await readFile(file)).toString('latin1').split('SKUL\xba\xbe')
-  const jsonIn = (part: string | undefined) => /\{[^\0]*\}(?=\0)/.exec(part ?? '')?.[0]
-  t.equal(jsonIn(first), JSON.stringify({ ...header.metadata, tokens: {}, config: read.config }))
-  t.equal(jsonIn(second), jsonIn(first))
-})
+const spoiled = (t: { testdir(): string }) => spoiledCopy(t, device)
 
 const binary = [
   ['version 1', 6, '0001', /LUKS version 1/],

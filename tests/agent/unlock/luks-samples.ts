@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { randomFillSync, randomUUID } from 'node:crypto'
-import { truncate, writeFile } from 'node:fs/promises'
+import { copyFile, truncate, writeFile } from 'node:fs/promises'
 import { run } from '../../../agent/system/run.ts'
 import {
   copyOffsets,
@@ -76,4 +76,11 @@ export async function writeAt(device: string, offset: number, bytes: Uint8Array)
   } finally {
     await file.close()
   }
+}
+
+/** A copy of a formatted file that a test may spoil. */
+export async function spoiledCopy(t: { testdir(): string }, device: string): Promise<string> {
+  const path = join(t.testdir(), 'data.img')
+  await copyFile(device, path)
+  return path
 }

@@ -1,31 +1,19 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { openShareStore } from '../../../agent/guardian/share-store.ts'
 import { serveGuardian } from '../../../agent/guardian/socket.ts'
 import { closeHttp } from '../../../http/server.ts'
+import { startProgram } from '../program.ts'
 import { socketPath, unheard } from '../../http/serving.ts'
 import { cluster, guardian, key } from '../../agent/guardian/store-samples.ts'
 
 const program = join(import.meta.dirname, '../../../services/guardian/main.ts')
 /** Of the loopback network; port 10106 of it is nobody else's. */
 const address = '127.106.0.1'
-
-function started(t: Test, args: readonly string[]) {
-  const child = spawn(process.execPath, ['--no-warnings', program, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const ended = once(child, 'close') as Promise<[number | null, string | null]>
-  t.teardown(async () => {
-    child.kill('SIGKILL')
-    await ended
-  })
-  return { child, ended }
-}
 
 t.test(
   'the program serves port 10106 of its address from the socket of the agent, until SIGTERM',
@@ -44,7 +32,7 @@ t.test(
       { path, report: unheard },
     )
     t.teardown(() => closeHttp(agent))
-    const { child, ended } = started(t, [address, path])
+    const { child, ended } = startProgram(t, program, [address, path])
     const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
     t.match(line, /^session [\w-]{22} on 127\.106\.0\.1:10106$/)
     const request = httpRequest({
@@ -69,7 +57,7 @@ const refused = [
 
 for (const [what, args] of refused)
   t.test(`the program does not start with ${what}`, async t => {
-    const { child, ended } = started(t, args)
+    const { child, ended } = startProgram(t, program, args)
     t.match(await text(child.stderr), /^guardian: RangeError: Cannot start: need the WireGuard address/)
     t.same(await ended, [1, null])
   })

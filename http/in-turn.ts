@@ -1,10 +1,10 @@
-import { HttpError } from '../../http/error.ts'
+import { HttpError } from './error.ts'
 
-/** Carries out one act at a time, as they come; throws HttpError 429 where `waitingMax` are under way or wait. */
-export type InTurn = <T>(act: () => Promise<T>) => Promise<T>
+/** Carries out one act at a time, as they come; throws HttpError 429 where as many as may are under way or wait. */
+export type FewInTurn = <T>(act: () => Promise<T>) => Promise<T>
 
 /** What a caller asks for costs this process its time: however many connections it has, it gets one act. */
-export function inTurn(waitingMax: number): InTurn {
+export function fewInTurn(waitingMax: number): FewInTurn {
   let last: Promise<unknown> = Promise.resolve()
   let waiting = 0
   return async act => {
