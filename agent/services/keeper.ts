@@ -59,6 +59,8 @@ export type KeeperOptions = {
 }
 
 const failedProbesMax = 3
+/** Restarts must not give a machine more to do that has too much: from the second on there is twice the time, and again. */
+const patienceMax = 8
 const delays = { minMs: 1_000, maxMs: 5 * 60_000 }
 /** Ready for so long: what went wrong before is forgotten. */
 const steadyMs = 60_000
@@ -160,7 +162,7 @@ async function keep(life: Life, stop: AbortSignal): Promise<void> {
   const { world, manifest } = life
   for (let failures = 0; !isAborted(stop);) {
     life.set({ state: 'starting' })
-    const readyMs = await runOnce(life, stop)
+    const readyMs = await runOnce(life, { stop, patience: patienceAfter(failures) })
     if (isAborted(stop)) break
     if (readyMs === 0) await startOver(life)
     failures = readyMs >= steadyMs ? 1 : failures + 1
@@ -176,6 +178,10 @@ async function keep(life: Life, stop: AbortSignal): Promise<void> {
   world.log(`${manifest.name}: stopped; ${life.status().lastExit ?? 'it had not started'}`)
 }
 
+function patienceAfter(failures: number): number {
+  return Math.min(2 ** Math.max(failures - 1, 0), patienceMax)
+}
+
 /** A service that has never been ready goes on with an empty data folder: what it left there may be why it failed. */
 async function startOver({ manifest: { name }, world }: Life): Promise<void> {
   const emptied = await world.startOver(name).catch(noted(world, name))
@@ -187,15 +193,19 @@ export function restartDelayMs(failures: number, random: number): number {
   return backoffMs(delays, failures - 1, random)
 }
 
+/** `patience`: so many times as long as the manifest says may an answer take. */
+type Run = { readonly stop: AbortSignal; readonly patience: number }
+
 /** From start to end of one process; returns for how long it was ready. Never throws. */
-async function runOnce(life: Life, stop: AbortSignal): Promise<number> {
+async function runOnce(life: Life, run: Run): Promise<number> {
   const { world, manifest } = life
+  const { stop } = run
   let readyMs = 0
   try {
     await life.mayStart(stop)
     const pid = await world.start(manifest)
     life.set({ pid })
-    readyMs = await watch(life, { pid, stop })
+    readyMs = await watch(life, { ...run, pid })
   } catch (cause) {
     if (!isAborted(stop)) life.set({ lastExit: `did not start: ${describe(cause).slice(0, 300)}` })
   }
@@ -204,10 +214,10 @@ async function runOnce(life: Life, stop: AbortSignal): Promise<number> {
   return readyMs
 }
 
-type Running = { readonly pid: number; readonly stop: AbortSignal }
+type Running = Run & { readonly pid: number }
 
 /** Probes until the process ends, hangs, or is to be stopped; then sees to its end. */
-async function watch(life: Life, { pid, stop }: Running): Promise<number> {
+async function watch(life: Life, { pid, stop, patience }: Running): Promise<number> {
   const { world } = life
   const ended = new AbortController()
   const exit = world.onExit(pid).then(status => {
@@ -218,10 +228,11 @@ async function watch(life: Life, { pid, stop }: Running): Promise<number> {
   life.process = process
   const readiness = { sinceMs: undefined as number | undefined }
   const signal = AbortSignal.any([stop, ended.signal])
-  const hung = await probeUntil(life, signal, async () => {
+  const onReady = async () => {
     readiness.sinceMs = world.nowMs()
     await world.keepData(life.manifest.name).catch(noted(world, life.manifest.name))
-  })
+  }
+  const hung = await probeUntil(life, { stop: signal, patience }, onReady)
   const readyMs = readiness.sinceMs === undefined ? 0 : world.nowMs() - readiness.sinceMs
   life.set({ state: 'stopping' })
   if (!ended.signal.aborted) await end(life, exit)
@@ -234,27 +245,28 @@ async function watch(life: Life, { pid, stop }: Running): Promise<number> {
 
 /** Undefined when the signal is aborted, else why the service is given up. */
 async function probeUntil(
-  life: Life,
-  signal: AbortSignal,
+  { manifest, world, set }: Life,
+  { stop: signal, patience }: Run,
   onReady: () => Promise<void>,
 ): Promise<string | undefined> {
-  const { manifest, world } = life
-  const { startS, healthS, readyWithinS } = manifest.intervals
+  const { startS, healthS } = manifest.intervals
+  const readyWithinS = manifest.intervals.readyWithinS * patience
+  const probesMax = failedProbesMax * patience
   const startedMs = world.nowMs()
   let failed = 0
   let ready = false
   while (!isAborted(signal)) {
     const good = await world.probe(manifest, ready ? 'health' : 'readiness').catch(() => false)
     if (isAborted(signal)) break
-    life.set({ lastProbe: { atMs: world.nowMs(), good } })
+    set({ lastProbe: { atMs: world.nowMs(), good } })
     failed = good ? 0 : failed + 1
     if (good && !ready) {
       ready = true
       await onReady()
       if (isAborted(signal)) break
-      life.set({ state: 'ready' })
+      set({ state: 'ready' })
     }
-    if (ready && failed >= failedProbesMax) return `hung: ${failed} probes failed`
+    if (ready && failed >= probesMax) return `hung: ${failed} probes failed`
     if (!ready && world.nowMs() - startedMs >= readyWithinS * 1000) return `not ready after ${readyWithinS} s`
     await world.sleep((ready ? healthS : startS) * 1000, signal).catch(() => undefined)
   }

@@ -129,6 +129,22 @@ t.test('who never becomes ready is restarted', async t => {
   t.match(supervisor.status()['one'], { state: 'backoff', lastExit: 'not ready after 120 s; signal 15' })
 })
 
+t.test('who is slow on a machine with too much to do has longer with each restart but the first', async t => {
+  const { supervisor, behaviour, advance } = setUp(t, [one])
+  behaviour('one').healthy = false
+  supervisor.startAll()
+  const ends: (string | undefined)[] = []
+  for (let s = 0; s < 4000 && ends.length < 5; s++) {
+    await advance(1000)
+    const { lastExit } = supervisor.status()['one'] ?? {}
+    if (lastExit !== ends.at(-1)) ends.push(lastExit)
+  }
+  t.same(
+    ends,
+    [120, 240, 480, 960].map(s => `not ready after ${s} s; signal 15`),
+  )
+})
+
 t.test('who cannot be started is tried again, and the reason is told', async t => {
   const { supervisor, behaviour, advance, state } = setUp(t, [one])
   behaviour('one').broken = 'crun: no such program'
