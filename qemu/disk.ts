@@ -19,10 +19,15 @@ export async function makeOverlay(base: Disk, file: string, sizeBytes?: number):
   return { file: resolve(file), format: 'qcow2' }
 }
 
-/** A raw copy of a disk, with holes where it is zero. */
-export async function makeRawCopy(source: Disk, file: string): Promise<Disk> {
+/** A raw copy of a disk, with holes where it is zero. Of one that a machine uses: what its guest has flushed. */
+export async function makeRawCopy(
+  source: Disk,
+  file: string,
+  { inUse = false }: { readonly inUse?: boolean } = {},
+): Promise<Disk> {
   const files = [resolve(source.file), resolve(file)]
-  await run('qemu-img', ['convert', '-q', '-f', source.format, '-O', 'raw', ...files], {
+  const shared = inUse ? ['--force-share'] : []
+  await run('qemu-img', ['convert', '-q', ...shared, '-f', source.format, '-O', 'raw', ...files], {
     timeoutMs: copyTimeoutMs,
   })
   return { file: resolve(file), format: 'raw' }

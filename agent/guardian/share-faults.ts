@@ -41,7 +41,7 @@ export function withShareFaults(store: ShareStore, wanted = wantedFaults()): Sha
   return {
     ...store,
     put: (node, of) => {
-      if (!first.has(node)) first.set(node, { epoch: of.epoch, share: Buffer.from(of.share) })
+      if (!first.has(node)) first.set(node, heldOf(store, node) ?? { ...of, share: Buffer.from(of.share) })
       return store.put(node, of)
     },
     share: (node, epoch) => {
@@ -49,6 +49,13 @@ export function withShareFaults(store: ShareStore, wanted = wantedFaults()): Sha
       return meddle({ store, first: first.get(node), of: [node, epoch] })
     },
   }
+}
+
+/** What was held of a node before. */
+function heldOf(store: ShareStore, node: string): Kept | undefined {
+  const [epoch] = store.holding(node).epochs
+  const share = epoch && store.share(node, epoch)
+  return share && { epoch, share }
 }
 
 /** All but x, which decides whether it is a share at all. */

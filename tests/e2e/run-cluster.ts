@@ -1,5 +1,6 @@
 import { interrupted } from '../../qemu/cleanup.ts'
 import { type Cluster, environment, makeCluster } from './support/cluster.ts'
+import { hurryAnd } from './support/cluster-acts.ts'
 import { testImage } from './support/image.ts'
 import { passphrase } from './support/node.ts'
 
@@ -19,10 +20,8 @@ async function main(count: number): Promise<void> {
       stack.defer(handler)
     },
   }
-  const boot = { fwCfg: { 'opt/orama/fault': 'hurry@shares' } }
-  const making = makeCluster(session, {
-    ...{ image: await testImage('cluster'), count, calling: 0, boot, say },
-  })
+  const image = await testImage('cluster')
+  const making = makeCluster(session, { image, count, calling: 0, boot: hurryAnd(), say })
   const cluster = await Promise.race([making, ended.then(() => undefined)])
   if (cluster === undefined) {
     making.catch(() => undefined)

@@ -15,15 +15,15 @@ function setUp(t: Test, wanted: readonly string[], isTestImage = true) {
   t.teardown(() => delete image.ORAMA_TEST_BUILD)
   const { store, elapse } = bench()
   const shown = withShareFaults(store, wanted)
-  const put = async (epoch = first, share = someShare()) => {
-    const done = shown.put(node, { epoch, share, keep: [] })
+  const put = async (epoch = first, share = someShare(), at = shown) => {
+    const done = at.put(node, { epoch, share, keep: [] })
     await elapse()
     await done
     return share
   }
   const isRight = (given: Buffer | undefined, share: Buffer, epoch = first) =>
     given !== undefined && isShareOf(noteHolder(share, { node, epoch, guardian }), given, { node, epoch })
-  return { shown, put, isRight }
+  return { shown, put, isRight, restart: () => withShareFaults(store, wanted) }
 }
 
 const faithful = [
@@ -61,6 +61,14 @@ t.test('old@share: of the epoch before, also where the guardian holds it no more
   await put(second)
   t.same(shown.holding(node).epochs, [second])
   t.same(await shown.share(node, second), before)
+})
+
+t.test('old@share: also of what was held before the start', async t => {
+  const { put, restart } = setUp(t, ['old@share'])
+  const before = Buffer.from(await put())
+  const started = restart()
+  await put(second, someShare(), started)
+  t.same(await started.share(node, second), before)
 })
 
 t.test('none@share: none', async t => {

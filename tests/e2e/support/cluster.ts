@@ -4,6 +4,7 @@ import * as z from 'zod'
 import type { Machine } from '../../../qemu/machine.ts'
 import { type Network, placeOf, startNetwork } from '../../../qemu/network.ts'
 import { ipv4, nodeId } from '../../../protocol/fields.ts'
+import { type HeaderRecording, recordHeader } from './header-writes.ts'
 import { testFolder } from './folder.ts'
 import type { Test } from './keep.ts'
 import {
@@ -28,6 +29,8 @@ export type ClusterNode = {
   nodeId: string
   /** On WireGuard. */
   address: string
+  /** Of what it writes to its disk until it starts for the second time. */
+  readonly recording?: HeaderRecording
 }
 
 /** Several machines on one network, and the operator of them all. */
@@ -48,6 +51,8 @@ export type ClusterOf = {
   readonly count: number
   /** So many of them, the last, wait at the gateway for their owner, whom their operator file names. */
   readonly calling: number
+  /** The number of the node whose writes are recorded, from 1. */
+  readonly recorded?: number
   readonly boot?: Boot
   /** Hears how far it is. */
   readonly say?: (line: string) => void
@@ -102,10 +107,11 @@ async function boot(t: Test, { cluster, number, owner, ...of }: Booted): Promise
   const calls = number > of.count - of.calling ? ['--owner', owner, '--gateway', gateway] : []
   const hints = Object.keys(namesOf(of.count)).flatMap(name => ['--hint', `${name}:51820`])
   must(await orama('image', 'prepare', place.disk.file, ...hints, ...calls))
-  const machine = await place.boot(of.boot)
+  const recording = number === of.recorded ? await recordHeader(place.disk, join(folder, name)) : undefined
+  const machine = await place.boot({ ...of.boot, ...(recording && { disk: recording.disk }) })
   await machine.console.waitFor('STATE blank\n', 5 * minuteMs)
   of.say?.(`${name} waits for its owner`)
-  return { name, place, machine, nodeId: '', address: '' }
+  return { name, place, machine, nodeId: '', address: '', ...(recording && { recording }) }
 }
 
 /** The site of one node, for what works on one. */

@@ -1,0 +1,45 @@
+import { minutes } from '../support/cluster-acts.ts'
+import { addEnvironment } from '../support/cluster.ts'
+import { hurryAnd, reboot, untilAllAreReady } from '../support/cluster-acts.ts'
+import { must } from '../support/node.ts'
+import { type Act, left } from './six.ts'
+
+export const reportAll: Act = async (t, { cluster, nodes }) => {
+  const rows = await untilAllAreReady(cluster)
+  t.same(rows.map(row => row.address).toSorted(), nodes.map(node => node.address).toSorted())
+  for (const { status } of rows) t.match(status?.shares, { mode: 'shares', threshold: 3, members: 6 })
+}
+
+export const readElsewhere: Act = async (t, six) => {
+  const { cluster, nodes } = six
+  const [first, second] = nodes
+  const invite = must(await cluster.orama('node', 'invite', '--env', 'test', '--json'))
+  const { tokenHash } = JSON.parse(invite) as { tokenHash: string }
+  six.left.inviteHash = tokenHash
+  await first.machine.stop()
+  await addEnvironment(cluster, second, 'second')
+  t.match(must(await cluster.orama('node', 'invites', '--env', 'second', '--json')), tokenHash)
+}
+
+export const startAgain: Act = async (t, six) => {
+  const { cluster, nodes } = six
+  const [first] = nodes
+  first.machine = await first.place.boot(hurryAnd())
+  await first.machine.console.waitFor('STATE waiting-for-peers\n', 3 * minutes)
+  await first.machine.console.waitFor('STATE ready\n', 5 * minutes)
+  await untilAllAreReady(cluster)
+  const invites = must(await cluster.orama('node', 'invites', '--env', 'test', '--json'))
+  t.match(invites, left(six, 'inviteHash'), 'its rows are there')
+}
+
+export const hold: Act = async (t, { cluster: { orama }, nodes }) => {
+  const [, second] = nodes
+  must(await orama('node', 'hold', second.nodeId, '--env', 'test'))
+  for (const { machine } of nodes)
+    await machine.console.waitFor(`cluster: ${second.nodeId} is held`, 2 * minutes)
+  await reboot(second, hurryAnd())
+  await second.machine.console.waitFor(/unlock: .* refused \(held\)/, 5 * minutes)
+  must(await orama('node', 'release', second.nodeId, '--env', 'test'))
+  await second.machine.console.waitFor('STATE ready\n', 5 * minutes)
+  t.pass('open')
+}

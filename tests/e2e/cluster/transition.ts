@@ -1,0 +1,26 @@
+import { minutes } from '../support/cluster-acts.ts'
+import { siteOf } from '../support/cluster.ts'
+import { judgeHeaderWrites } from '../support/header-writes.ts'
+import { escrowOpener } from '../support/wallet-file.ts'
+import { type Act, lookForShares } from './six.ts'
+
+export const giveSecrets: Act = async (t, six) => {
+  for (const { name, machine } of six.nodes) {
+    await machine.console.waitFor(/shares: epoch \d+-\w+: 3 of 5 guardians open this node\n/, 10 * minutes)
+    t.pass(name)
+  }
+  await lookForShares(six, six.nodes)
+}
+
+/** The first node has been off since the act before. */
+export const cutTransition: Act = async (t, { cluster, nodes: [first], shares }) => {
+  const { recording } = first
+  if (recording === undefined) throw new Error('Cannot judge writes: nothing was recorded')
+  const openEscrow = await escrowOpener(siteOf(cluster, first))
+  const { folder } = cluster
+  const { count, named, closed } = await judgeHeaderWrites(recording, { folder, shares, openEscrow })
+  t.comment(`${count} states of the header: ${named.join('; ')}`)
+  t.same(closed, [])
+  t.match(named.join('; '), /^escrow 1; escrow 1, epoch (\S+); epoch \1(;|$)/)
+  t.notMatch(named.at(-1), 'escrow')
+}
