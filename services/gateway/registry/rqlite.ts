@@ -55,7 +55,7 @@ type Call = {
   readonly writes: boolean
 }
 
-// An election takes about two seconds; a round through the nodes every now and then costs them little.
+// An election takes some seconds; a round through the nodes every now and then costs them little.
 const pauseMs = 250
 // rqlite itself gives a write up after 10 s.
 const attemptMs = 12_000
