@@ -5,6 +5,7 @@ import { askMembers } from './members.ts'
 import type { ListedNode } from './members.ts'
 import { askStatus } from './owner-order.ts'
 import { byGateway } from './reach.ts'
+import { epochNumber, holdersText } from './share-text.ts'
 import { signedIn } from './sign-in.ts'
 import type { Visitor } from './sign-in.ts'
 import { table } from './table.ts'
@@ -67,7 +68,7 @@ const unknown = '-'
 function cells({ nodeId, address, status, trouble = '', lastSeen = unknown }: Row): readonly string[] {
   if (status === undefined)
     return [nodeId, address, trouble, unknown, unknown, unknown, unknown, unknown, lastSeen]
-  const { state, version, slot, services } = status
+  const { state, version, slot, services, shares } = status
   const all = Object.values(services)
   const ready = all.filter(one => one.state === 'ready').length
   return [
@@ -77,24 +78,10 @@ function cells({ nodeId, address, status, trouble = '', lastSeen = unknown }: Ro
     version,
     slot,
     `${ready}/${all.length}`,
-    epochOf(status),
-    sharesOf(status),
+    (shares && epochNumber(shares)) ?? unknown,
+    shares === undefined ? unknown : holdersText(shares),
     lastSeen,
   ]
-}
-
-/** The number alone: the rest of its name only tells attempts apart. */
-function epochOf({ shares }: Status): string {
-  return shares?.epoch?.split('-')[0] ?? unknown
-}
-
-/** K of N, and how many of them answer the node; or that its owner alone has its secret. */
-function sharesOf({ shares }: Status): string {
-  if (shares === undefined) return unknown
-  if (shares.mode === 'escrow') return 'escrow'
-  const { threshold, guardians = [] } = shares
-  const reachable = guardians.filter(one => one.reachable).length
-  return `${threshold ?? unknown} of ${guardians.length}, ${reachable} reachable`
 }
 
 const troubleCharactersMax = 40
