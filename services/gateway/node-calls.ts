@@ -48,8 +48,11 @@ export function logsCall(cluster: Cluster, { url, signal }: Request, how: 'once'
 export function commandCall(cluster: Cluster, { url, body, signal }: Request): Call {
   const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
   const command = JSON.stringify(parseJson(body, commandSchema))
-  return { node, method: 'POST', path: '/v1/agent/command', body: command, signal }
+  return { node, method: 'POST', path: '/v1/agent/command', body: command, signal, answerMs: commandMs }
 }
+
+/** A service may take 20 s to stop; an order to leave or give a secret back waits for nodes that are switched off. */
+const commandMs = 60_000
 
 const leaveSchema = z.strictObject({ order: signedTextSchema, force: commandSchema.shape.force })
 
@@ -57,7 +60,7 @@ const leaveSchema = z.strictObject({ order: signedTextSchema, force: commandSche
 export function leaveCall(cluster: Cluster, { url, body, signal }: Request): Call {
   const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
   const command = JSON.stringify({ action: 'leave', ...parseJson(body, leaveSchema) })
-  return { node, method: 'POST', path: '/v1/agent/command', body: command, signal }
+  return { node, method: 'POST', path: '/v1/agent/command', body: command, signal, answerMs: commandMs }
 }
 
 /** What its owner needs to unlock a node that waits for him. */

@@ -32,7 +32,12 @@ export function proxyRoutes(proxy: Proxy): GatewayRoutes {
   const { cluster } = proxy
   const places = slots(callsMax)
   const passed = (callOf: (cluster: Cluster, request: Request) => Call): GatewayRoute['handle'] => {
-    return request => inPlace(places, request, () => pass(proxy.caller, callOf(cluster, request)))
+    return request =>
+      inPlace(places, request, () => {
+        const call = callOf(cluster, request)
+        waitFor(call, request)
+        return pass(proxy.caller, call)
+      })
   }
   const access = 'operators'
   return {
@@ -62,6 +67,13 @@ async function inPlace<T>(places: Slots, request: Request, act: () => Promise<T>
   } finally {
     leave()
   }
+}
+
+const marginMs = 5000
+
+/** Nothing moves on the client's connection while the node works: it must not be cut before the node's time is over. */
+function waitFor({ answerMs }: Call, { visit }: Request): void {
+  if (answerMs !== undefined) visit.request.socket.setTimeout(answerMs + marginMs)
 }
 
 /** What a node answers is shown as what it is: it must not become a page of the gateway's own. */
