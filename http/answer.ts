@@ -33,18 +33,18 @@ export async function answer(listener: Listener, visit: Visit): Promise<void> {
 const discardBytesMax = 1024 * 1024
 
 /** Answers with an error; never throws, for nobody is left who could hear it. */
-export async function refuse(
-  { request, response }: Visit,
-  error: unknown,
-  report: Listener['report'],
-): Promise<void> {
+export async function refuse(visit: Visit, error: unknown, report: Listener['report']): Promise<void> {
+  const { request, response } = visit
+  const tell = (cause: unknown) => {
+    report(cause, visit)
+  }
   try {
     if (response.headersSent) throw new Error('the reply broke off', { cause: error })
-    response.write(writeHead(response, errorReply(error, report)))
+    response.write(writeHead(response, errorReply(error, tell)))
     await discardBody(request, discardBytesMax)
     response.end()
   } catch (cause) {
-    if (!request.destroyed) report(cause)
+    if (!request.destroyed) tell(cause)
     response.destroy()
   }
 }
@@ -82,7 +82,7 @@ function bodyOf({ body }: Reply): { readonly body: string | Buffer; readonly typ
   return { body: `${JSON.stringify(body)}\n`, type: 'application/json' }
 }
 
-function errorReply(error: unknown, report: Listener['report']): Reply {
+function errorReply(error: unknown, report: (cause: unknown) => void): Reply {
   if (error instanceof HttpError)
     return {
       status: error.status,

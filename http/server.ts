@@ -86,8 +86,8 @@ export type Listener = Place & {
   readonly watch?: (visit: Visit) => void
   /** Hears of connections that were cut before they became a request. */
   readonly dropped?: (why: 'connections' | 'address' | 'tls') => void
-  /** Hears of what went wrong and is not for the caller to know. */
-  readonly report: (error: unknown) => void
+  /** Hears of what went wrong and is not for the caller to know, and at which request, where it was at one. */
+  readonly report: (error: unknown, visit?: Visit) => void
 }
 
 /** An HTTP or HTTPS server with limits on everything: connections, header and request time, header and body size. */
@@ -108,7 +108,9 @@ export async function serveHttp(listener: Listener): Promise<Server> {
     else server.listen(listener.port, listener.address, resolve)
   })
   // accept(2) passes on what went wrong in the network; unheard, it would end the process.
-  server.removeAllListeners('error').on('error', listener.report)
+  server.removeAllListeners('error').on('error', error => {
+    listener.report(error)
+  })
   return server
 }
 

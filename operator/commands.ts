@@ -1,4 +1,5 @@
 import { gatewayRun } from './alone.ts'
+import { monitorAudit } from './audit.ts'
 import { nodeEvict, nodeHold, nodeRelease } from './cluster-order.ts'
 import type { CommandTable } from './command.ts'
 import { nodeEndpoints } from './endpoints.ts'
@@ -42,5 +43,5 @@ export const commands: CommandTable = {
     'wg-config': nodeWgConfig,
   },
   gateway: { run: gatewayRun },
-  monitor: { report: monitorReport },
+  monitor: { report: monitorReport, audit: monitorAudit },
 }

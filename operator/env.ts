@@ -7,6 +7,7 @@ import type { Environment, NamedEnvironment } from './environments.ts'
 import { Failure } from './failure.ts'
 import { askOffer, checkOffer } from './gateway.ts'
 import { columns } from './help.ts'
+import { forgetSeen } from './seen.ts'
 import { forgetSession, sessionPath } from './session.ts'
 import type { World } from './world.ts'
 
@@ -59,6 +60,7 @@ export const envRemove: Command = {
       all.filter(one => one !== found),
     )
     await forgetSession(sessionPath(world, input, found))
+    await forgetSeen(world, input, found)
     return { json: { removed: name }, text: `Environment ${name} is removed.` }
   },
 }

@@ -9,6 +9,7 @@ import { columns } from './help.ts'
 import { askStatus, ownerOrder } from './owner-order.ts'
 import { reachOptions, withNode } from './reach.ts'
 import type { Reached } from './reach.ts'
+import { shareRows } from './share-text.ts'
 import { walletInputOf } from './sign-in.ts'
 import type { World } from './world.ts'
 
@@ -91,7 +92,7 @@ async function withOrder(
 
 function describeStatus(status: Status): string {
   const { state, since, waitingFor, lastPanic } = status
-  const facts: [string, string][] = [
+  const facts: (readonly [string, string])[] = [
     ['node', status.nodeId ?? 'not enrolled'],
     ['state', `${state} since ${since}${waitingFor === undefined ? '' : `, waiting for ${waitingFor}`}`],
     ['version', `${status.version} (${status.buildKind}${status.test ? ', test' : ''}), slot ${status.slot}`],
@@ -101,6 +102,7 @@ function describeStatus(status: Status): string {
     ['root processes', ['the agent', ...status.rootProcesses].join(', ')],
     ['up', `${Math.floor(status.uptimeS)} s`],
   ]
+  if (status.shares !== undefined) facts.push(...shareRows(status.shares))
   if (status.audit !== undefined) facts.push(['audit', describeAudit(status)])
   if (lastPanic !== undefined) facts.push(['last panic', lastPanic])
   const services = Object.entries(status.services).map(([name, service]): [string, string] => [

@@ -3,7 +3,9 @@ import type { Command, Input, Output } from './command.ts'
 import { environmentOptions, findEnvironment } from './environments.ts'
 import { describeFailure } from './failure.ts'
 import { describeReport, isAllReady, makeReport } from './report.ts'
-import type { Row, Seen } from './report.ts'
+import type { Row } from './report.ts'
+import { loadSeen } from './seen.ts'
+import type { Seen } from './seen.ts'
 import type { Visitor } from './sign-in.ts'
 import { walletOptions } from './wallet.ts'
 import type { World } from './world.ts'
@@ -18,8 +20,9 @@ export const monitorReport: Command = {
   },
   examples: ['orama monitor report --env home', 'orama monitor report --env home --strict --json'],
   async run(world, input) {
-    const visitor = { world, input, environment: await findEnvironment(world, input) }
-    const seen: Seen = new Map()
+    const environment = await findEnvironment(world, input)
+    const visitor = { world, input, environment }
+    const seen = await loadSeen(world, input, environment)
     if (isSet(input, 'watch')) return watch(visitor, seen)
     const rows = await makeReport(visitor, seen)
     return { ...outputOf(rows), ...verdict(input, rows) }

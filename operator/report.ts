@@ -5,6 +5,9 @@ import { askMembers } from './members.ts'
 import type { ListedNode } from './members.ts'
 import { askStatus } from './owner-order.ts'
 import { byGateway } from './reach.ts'
+import { epochNumber, holdersText } from './share-text.ts'
+import { saveSeen } from './seen.ts'
+import type { Seen } from './seen.ts'
 import { signedIn } from './sign-in.ts'
 import type { Visitor } from './sign-in.ts'
 import { table } from './table.ts'
@@ -13,15 +16,23 @@ import { table } from './table.ts'
 export type Row = ListedNode & {
   readonly status?: Status
   readonly trouble?: string
-  /** When it answered last, of all reports of this run. */
+  /** When it last answered a report of this machine. */
   readonly lastSeen?: string | undefined
 }
 
-/** When each node was seen, by its id; kept from one report to the next. */
-export type Seen = Map<string, string>
+/**
+ * Asks all nodes of a cluster at once, and notes who was seen. One that does not answer is a row; throws where the
+ * gateway does not.
+ */
+export async function makeReport(visitor: Visitor, seen: Seen): Promise<readonly Row[]> {
+  const rows = await askAll(visitor, seen)
+  const listed = new Set(rows.map(row => row.nodeId))
+  for (const id of seen.keys()) if (!listed.has(id)) seen.delete(id)
+  await saveSeen(visitor, seen)
+  return rows
+}
 
-/** Asks all nodes of a cluster at once. One that does not answer is a row; throws where the gateway does not. */
-export function makeReport(visitor: Visitor, seen: Seen): Promise<readonly Row[]> {
+function askAll(visitor: Visitor, seen: Seen): Promise<readonly Row[]> {
   const { environment, world } = visitor
   return signedIn(visitor, async token => {
     const nodes = await askMembers(world, { environment, token })
@@ -57,9 +68,16 @@ const headings = [
   'last seen',
 ] as const
 
-/** For people: a line a node. */
+/** For people: a line a node, then a line for each thing that somebody has to do. */
 export function describeReport(rows: readonly Row[]): string {
-  return printable(table(headings, rows.map(cells)))
+  return printable([table(headings, rows.map(cells)), ...rows.flatMap(troubles)].join('\n'))
+}
+
+/** What a node waits for, and what of its secret a person has to mend. */
+function troubles({ nodeId, status }: Row): readonly string[] {
+  const { waitingFor, shares } = status ?? {}
+  const waiting = waitingFor === undefined ? [] : [`waiting for ${waitingFor}`]
+  return [...waiting, ...(shares?.trouble ?? [])].map(line => `${nodeId}: ${line}`)
 }
 
 const unknown = '-'
@@ -67,7 +85,7 @@ const unknown = '-'
 function cells({ nodeId, address, status, trouble = '', lastSeen = unknown }: Row): readonly string[] {
   if (status === undefined)
     return [nodeId, address, trouble, unknown, unknown, unknown, unknown, unknown, lastSeen]
-  const { state, version, slot, services } = status
+  const { state, version, slot, services, shares } = status
   const all = Object.values(services)
   const ready = all.filter(one => one.state === 'ready').length
   return [
@@ -77,24 +95,10 @@ function cells({ nodeId, address, status, trouble = '', lastSeen = unknown }: Ro
     version,
     slot,
     `${ready}/${all.length}`,
-    epochOf(status),
-    sharesOf(status),
+    (shares && epochNumber(shares)) ?? unknown,
+    shares === undefined ? unknown : holdersText(shares),
     lastSeen,
   ]
-}
-
-/** The number alone: the rest of its name only tells attempts apart. */
-function epochOf({ shares }: Status): string {
-  return shares?.epoch?.split('-')[0] ?? unknown
-}
-
-/** K of N, and how many of them answer the node; or that its owner alone has its secret. */
-function sharesOf({ shares }: Status): string {
-  if (shares === undefined) return unknown
-  if (shares.mode === 'escrow') return 'escrow'
-  const { threshold, guardians = [] } = shares
-  const reachable = guardians.filter(one => one.reachable).length
-  return `${threshold ?? unknown} of ${guardians.length}, ${reachable} reachable`
 }
 
 const troubleCharactersMax = 40

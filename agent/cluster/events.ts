@@ -1,13 +1,22 @@
 import type { Departure } from '../../protocol/cluster/departure.ts'
 import type { Hold } from '../../protocol/cluster/hold.ts'
-import type { Membership } from '../../protocol/cluster/membership.ts'
+import type { Member } from '../../protocol/cluster/member.ts'
+import { type Membership, present } from '../../protocol/cluster/membership.ts'
 
-/** What an operator, or a node that leaves, has made happen between two views of a cluster: a line each, for the log. */
+/**
+ * Who has joined, and what an operator or a node that leaves has made happen, between two views of a cluster: a line
+ * each, for the log.
+ */
 export function eventsBetween(before: Membership, after: Membership): readonly string[] {
+  const joined = present(after).filter(one => !before.members.has(one.nodeId))
   const departed = [...after.departures.values()].filter(one => !before.departures.has(one.node))
   const ordered = [...after.holds.values()].map(one => one.hold)
   const held = ordered.filter(({ node, number }) => before.holds.get(node)?.hold.number !== number)
-  return [...departed.map(describeDeparture), ...held.map(describeHold)]
+  return [...joined.map(describeMember), ...departed.map(describeDeparture), ...held.map(describeHold)]
+}
+
+function describeMember({ nodeId, address }: Member): string {
+  return `${nodeId} has joined at ${address}`
 }
 
 function describeDeparture({ kind, node }: Departure): string {

@@ -45,7 +45,7 @@ export type Heard = {
   readonly refusals: readonly Refusal[]
   /** True where somebody is a member no more. */
   readonly isDeparture: boolean
-  /** Whom operators have held or let go, and who is a member no more: a line each, for the log. */
+  /** Who has joined, whom operators have held or let go, and who is a member no more: a line each, for the log. */
   readonly events: readonly string[]
 }
 

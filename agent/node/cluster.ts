@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { signEndpoint } from '../../protocol/cluster/endpoint.ts'
 import { noMembers } from '../../protocol/cluster/membership.ts'
+import { type CatchUp, catchUp, type Due } from '../cluster/catch-up.ts'
 import { spreadNews } from '../cluster/spread.ts'
-import type { Heard } from '../cluster/view.ts'
 import { guardianPort } from '../network/firewall.ts'
 import { newTunnel, type Tunnel } from '../network/tunnel.ts'
 import { askByHttp } from '../shares/ask.ts'
@@ -22,11 +22,12 @@ export function joinNews(node: Node): void {
   const { machine, view, record } = node
   const { signal } = machine.stopping
   const ask = askByHttp({ addressOf: view.addressOf, port: guardianPort, signal })
+  const due: CatchUp = catchUp(of => applyNews(node, of, due), tolerate('news of the cluster'))
   const spread = spreadNews({
     view,
     own: record.nodeId,
     ask,
-    onChange: heard => applyNews(node, heard).catch(tolerate('news of the cluster')),
+    onChange: due.take,
     log,
     random: Math.random,
   })
@@ -36,6 +37,7 @@ export function joinNews(node: Node): void {
     while (!signal.aborted) {
       await sayWhere(node)
       await spread.round()
+      await due.round()
       await sleep(roundMs, undefined, { signal }).catch(() => undefined)
     }
   }
@@ -60,8 +62,8 @@ export function tunnelOf(node: Node): Tunnel {
 }
 
 /** While the disk is closed the record cannot be written: it gets what was heard after the unlock. */
-async function applyNews(node: Node, { isDeparture }: Heard): Promise<void> {
-  if (isDeparture) applyLater(node)
+async function applyNews(node: Node, { isDeparture }: Due, due: CatchUp): Promise<void> {
+  if (isDeparture) applyLater(node, due)
   else await applyPeers(node)
   if (node.machine.dataOpen === true && node.machine.state.current().name !== 'stopping')
     await changeRecord(node, node.view.into)
@@ -72,8 +74,16 @@ async function applyNews(node: Node, { isDeparture }: Heard): Promise<void> {
 }
 
 /** Who says that it leaves still hears the answer. */
-function applyLater(node: Node): void {
-  setTimeout(() => void applyPeers(node).catch(tolerate('peers')), answerMs).unref()
+function applyLater(node: Node, due: CatchUp): void {
+  const apply = async () => {
+    try {
+      await applyPeers(node)
+    } catch (cause) {
+      tolerate('peers')(cause)
+      await due.take({ isDeparture: false })
+    }
+  }
+  setTimeout(() => void apply(), answerMs).unref()
 }
 
 /** A new address is news of this node's own. */

@@ -1,5 +1,6 @@
 import { formatTime } from '../../protocol/fields.ts'
 import { epochName } from '../../protocol/shares/epoch.ts'
+import { nextMode } from '../../protocol/shares/plan.ts'
 import type { SharesStatus } from '../../protocol/status.ts'
 import type { Node } from './serve.ts'
 
@@ -39,6 +40,13 @@ function heldLine({ record, view }: ShareFacts): readonly string[] {
   return [`held by an operator since ${found.hold.issued}: guardians do not give its shares`]
 }
 
+/** The last of the guardians that are needed: nothing has to be done yet, but the next to go must not. */
+function degradedLine({ record, view }: ShareFacts): readonly string[] {
+  const others = view.members().filter(one => one !== record.nodeId).length
+  if (record.openings.current.kind === 'escrow' || nextMode('shamir', others) !== 'degraded') return []
+  return [`only ${others} guardians are left: with one less its owner has to take the secret back`]
+}
+
 function troubleOf(node: ShareFacts): readonly string[] {
   const { care, contacts, record, view } = node
   const own = care?.trouble()
@@ -50,6 +58,7 @@ function troubleOf(node: ShareFacts): readonly string[] {
     ...(own === undefined ? [] : [own]),
     ...departedLine(node),
     ...heldLine(node),
+    ...degradedLine(node),
     ...liars.map(one => `${one.node} gave a wrong share`),
     ...gone.map(one => `${one.node} holds a share and is no member any more`),
   ]

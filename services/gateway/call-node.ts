@@ -18,6 +18,8 @@ export type Call = {
   readonly path: string
   /** JSON. */
   readonly body?: string
+  /** For the audit, where it asks for more than a look. */
+  readonly what?: string
   /** Of the client: when it goes, the call ends. */
   readonly signal: AbortSignal
   /** Where the answer may take longer than others. */

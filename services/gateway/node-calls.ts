@@ -47,9 +47,20 @@ export function logsCall(cluster: Cluster, { url, signal }: Request, how: 'once'
 
 export function commandCall(cluster: Cluster, { url, body, signal }: Request): Call {
   const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
-  const command = JSON.stringify(parseJson(body, commandSchema))
-  return { node, method: 'POST', path: '/v1/agent/command', body: command, signal }
+  const command = parseJson(body, commandSchema)
+  return {
+    ...{ node, method: 'POST', path: '/v1/agent/command', body: JSON.stringify(command), signal },
+    ...(command.action !== 'status' && { what: whatOf(command) }),
+    answerMs: commandMs,
+  }
 }
+
+function whatOf({ action, service, mode }: z.infer<typeof commandSchema>): string {
+  return ['command', action, service, mode].filter(word => word !== undefined).join(' ')
+}
+
+/** A service may take 20 s to stop; an order to leave or give a secret back waits for nodes that are switched off. */
+const commandMs = 60_000
 
 const leaveSchema = z.strictObject({ order: signedTextSchema, force: commandSchema.shape.force })
 
@@ -57,7 +68,8 @@ const leaveSchema = z.strictObject({ order: signedTextSchema, force: commandSche
 export function leaveCall(cluster: Cluster, { url, body, signal }: Request): Call {
   const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
   const command = JSON.stringify({ action: 'leave', ...parseJson(body, leaveSchema) })
-  return { node, method: 'POST', path: '/v1/agent/command', body: command, signal }
+  const path = '/v1/agent/command'
+  return { node, method: 'POST', path, body: command, what: 'leave', signal, answerMs: commandMs }
 }
 
 /** What its owner needs to unlock a node that waits for him. */
@@ -70,7 +82,8 @@ export function unlockOfferCall(cluster: Cluster, { url, signal }: Request): Cal
 export function unlockCall(cluster: Cluster, { url, body, signal }: Request): Call {
   const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
   const request = JSON.stringify(parseJson(body, unlockRequestSchema))
-  return { node, method: 'POST', path: '/v1/agent/unlock', body: request, signal, answerMs: unlockMs }
+  const path = '/v1/agent/unlock'
+  return { node, method: 'POST', path, body: request, what: 'unlock', signal, answerMs: unlockMs }
 }
 
 /** The node opens, checks and mounts its disk before it answers. */

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { HttpError } from '../../http/error.ts'
 import type { Reply, Request } from '../../http/server.ts'
 import type { GatewayRoute, GatewayRoutes } from './access.ts'
+import type { Note } from './audit-trail.ts'
 import { type Answer, type Call, type Caller, callNode } from './call-node.ts'
 import type { Cluster } from './choose-node.ts'
 import {
@@ -21,6 +22,8 @@ export type Proxy = {
   readonly caller: Caller
   /** Without a byte for so long a stream is cut; 5 minutes unless told otherwise. */
   readonly streamIdleMs?: number
+  /** Hears of what operators have nodes do, and what came of it. */
+  readonly note?: Note
 }
 
 const bodyBytesMax = 32 * 1024
@@ -32,7 +35,12 @@ export function proxyRoutes(proxy: Proxy): GatewayRoutes {
   const { cluster } = proxy
   const places = slots(callsMax)
   const passed = (callOf: (cluster: Cluster, request: Request) => Call): GatewayRoute['handle'] => {
-    return request => inPlace(places, request, () => pass(proxy.caller, callOf(cluster, request)))
+    return request =>
+      inPlace(places, request, () => {
+        const call = callOf(cluster, request)
+        waitFor(call, request)
+        return noted(proxy, { call, request }, () => pass(proxy.caller, call))
+      })
   }
   const access = 'operators'
   return {
@@ -62,6 +70,31 @@ async function inPlace<T>(places: Slots, request: Request, act: () => Promise<T>
   } finally {
     leave()
   }
+}
+
+type Asked = { readonly call: Call; readonly request: Request }
+
+/** What the node was asked to do is noted, with its status, or why there is none. */
+async function noted({ note }: Proxy, { call, request }: Asked, act: () => Promise<Reply>): Promise<Reply> {
+  const { what, node } = call
+  const outcome = async (said: string) => {
+    if (what !== undefined) await note?.(request.visit, { what, node: node.nodeId, outcome: said })
+  }
+  try {
+    const reply = await act()
+    await outcome(`the node answered ${reply.status ?? 200}`)
+    return reply
+  } catch (cause) {
+    await outcome(cause instanceof HttpError ? cause.message : 'failed')
+    throw cause
+  }
+}
+
+const marginMs = 5000
+
+/** Nothing moves on the client's connection while the node works: it must not be cut before the node's time is over. */
+function waitFor({ answerMs }: Call, { visit }: Request): void {
+  if (answerMs !== undefined) visit.request.socket.setTimeout(answerMs + marginMs)
 }
 
 /** What a node answers is shown as what it is: it must not become a page of the gateway's own. */

@@ -34,9 +34,15 @@ export function requestLog({ write, metrics, nowMs }: RequestLog): (visit: Visit
   }
 }
 
-/** A line for what went wrong and was not told to the client. */
-export function faultLine(error: unknown): string {
-  return lineOf({ error: describe(error) })
+/** The id that the log has given a request. */
+export function requestIdOf({ response }: Visit): string | undefined {
+  const id = response.getHeader('x-request-id')
+  return typeof id === 'string' ? id : undefined
+}
+
+/** A line for what went wrong and was not told to the client, with the id of the request at which it did. */
+export function faultLine(error: unknown, id?: string): string {
+  return lineOf({ id, error: describe(error) })
 }
 
 function lineOf(facts: object): string {

@@ -7,7 +7,7 @@ import type { Certificate } from './certificate.ts'
 import { gatewayMetrics, type Metrics, type Refusal } from './metrics.ts'
 import { type Rate, type RateLimiter, rateLimiter } from './rate-limit.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
-import { faultLine, requestLog } from './request-log.ts'
+import { faultLine, requestIdOf, requestLog } from './request-log.ts'
 import { isAway } from './registry/database.ts'
 import type { SignIn } from './sign-in.ts'
 import { type Standing, stateRoutes } from './state-routes.ts'
@@ -72,8 +72,8 @@ export async function serveGateway(gateway: Gateway): Promise<Server> {
       })
     },
     dropped: metrics.refused,
-    report: error => {
-      write(faultLine(error))
+    report: (error, visit) => {
+      write(faultLine(error, visit && requestIdOf(visit)))
     },
     routes: admitted(gateway, metrics, slow),
   })

@@ -4,6 +4,8 @@ import type { JoinOffer } from '../../protocol/cluster/joining.ts'
 import { secretBuffer } from '../../protocol/secret.ts'
 import type { GatewayRoutes, Network } from './access.ts'
 import type { Agent } from './agent-client.ts'
+import { auditRoutes } from './audit-routes.ts'
+import { type Note, note } from './audit-trail.ts'
 import type { Certificate } from './certificate.ts'
 import { type ClusterState, openClusterState } from './cluster-state.ts'
 import { type CallDesk, callDesk, type CallLimits } from './enroll/call-desk.ts'
@@ -127,11 +129,14 @@ function routesOf(site: Site, { state, refresh, signIn, calls, now, report }: Pa
     refresh,
     ...(patience !== undefined && { patienceMs: patience }),
   }
+  const cluster = { network, nodes: state.nodes }
+  const noting: Note = (visit, facts) => note({ registry, now, report }, visit, facts)
   return {
-    ...operatorRoutes(signIn),
+    ...operatorRoutes(signIn, noting),
+    ...auditRoutes(registry),
     ...inviteRoutes({ registry, trust: state.trust, now, report }),
     ...enrollRoutes({ ...join, waiting: calls, now, report }),
-    ...proxyRoutes({ cluster: { network, nodes: state.nodes }, caller: { tokenOf: tokensOf(registry) } }),
+    ...proxyRoutes({ cluster, caller: { tokenOf: tokensOf(registry) }, note: noting }),
   }
 }
 

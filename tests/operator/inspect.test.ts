@@ -20,6 +20,7 @@ const status = {
   uptimeS: 12.5,
   rootProcesses: ['nft'],
   lastPanic: 'oops',
+  shares: { mode: 'escrow', trouble: ['a \u001b[2Jliar'], members: 2 },
   services: { rqlite: { state: 'ready', since: '2026-11-21T08:00:00Z', restarts: 2, lastExit: 'status 1' } },
 }
 
@@ -36,6 +37,8 @@ t.test('status shows what people want to know, and sends the token', async t => 
     'service rqlite',
     '2 restarts',
     'the agent, nft',
+    'in escrow: its owner opens the disk',
+    'a \ufffd[2Jliar',
   ])
     t.match(ran.out, text)
   t.equal(node.requests.at(-1)?.authorization, `Bearer ${agentToken}`)

@@ -1,3 +1,5 @@
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import { realWorld } from '../../operator/world.ts'
 import { closeHttp } from '../../http/server.ts'
@@ -21,6 +23,35 @@ t.test('a report has a row for each node, also for one that is away', async t =>
   t.match(first, new RegExp(`^${away.nodeId} +127\\.0\\.0\\.2 +the node cannot be reached( +-){6}$`))
   const facts = 'ready +0\\.1\\.0 +A +1/1 +3 +3 of 5, 4 reachable +2026-11-21T08:01:00Z'
   t.match(second, new RegExp(`^${node.nodeId} +127\\.0\\.0\\.1 +${facts}$`))
+})
+
+t.test('the next report still tells when a node that is away was seen', async t => {
+  const { node, config, setting } = await proxied(t, statusAnswer())
+  t.equal((await orama(setting, ...line)).code, 0)
+  node.behaviour.answers = { 'GET /v1/agent/status': answer(503, { error: 'stopping' }) }
+  const later = { ...setting, now: new Date('2026-11-21T08:06:00Z') }
+  const row = new RegExp(`^${node.nodeId} .* stopping .* 2026-11-21T08:01:00Z$`, 'm')
+  t.match((await orama(later, ...line)).out, row)
+  const seen = join(config, 'seen', 'home.json')
+  t.equal((await stat(seen)).mode & 0o777, 0o600)
+  const kept = JSON.parse(await readFile(seen, 'utf8')) as object
+  t.match(kept, { nodes: { [node.nodeId]: '2026-11-21T08:01:00Z' } })
+  for (const damaged of ['{', JSON.stringify({ ...kept, cluster: '0b'.repeat(16) })]) {
+    await writeFile(seen, damaged)
+    t.match((await orama(later, ...line)).out, / stopping( +-){6} *$/m)
+  }
+})
+
+t.test('a report tells what a node waits for, and what is to be mended', async t => {
+  const liar = `${someNodeId(2)} gave a wrong share`
+  const facts = {
+    state: 'waiting-for-peers',
+    waitingFor: 'two peers',
+    shares: { ...shares, trouble: [liar] },
+  }
+  const { node, setting } = await proxied(t, statusAnswer(facts))
+  const { out } = await orama(setting, ...line)
+  t.match(out, new RegExp(`\n${node.nodeId}: waiting for two peers\n${node.nodeId}: ${liar}\n$`))
 })
 
 const shown: readonly (readonly [string, object, RegExp])[] = [

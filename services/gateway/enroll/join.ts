@@ -4,6 +4,7 @@ import { fromBase64url } from '../../../protocol/fields.ts'
 import { nodeIdOf } from '../../../protocol/hello.ts'
 import { HttpError } from '../../../http/error.ts'
 import type { Agent } from '../agent-client.ts'
+import { isAway } from '../registry/database.ts'
 import { type DeliverWith, deliver } from './deliver.ts'
 import { hold, orRelease } from './hold.ts'
 import { checkTimely, judgeRequest, type Wanted } from './judge.ts'
@@ -13,6 +14,18 @@ export type JoinWith = SettleWith & {
   readonly offer: JoinOffer
   readonly agent: Pick<Agent, 'join' | 'joined'>
   readonly deliver: DeliverWith
+}
+
+/** An operator took the invite back, or another node got it, while the node joined by it. */
+export class LostInviteError extends HttpError {
+  override readonly name = 'LostInviteError'
+  constructor() {
+    super(
+      410,
+      'the invite was taken back, or given to another, while the node joined',
+      'the node is enrolled, but no member of the cluster: flash it anew',
+    )
+  }
 }
 
 /**
@@ -57,8 +70,21 @@ async function enroll(of: JoinWith & Settled, wanted: Wanted): Promise<JoinAnswe
   const delivery = { completion, hello: wanted.hello, nodeIp: wanted.grant.nodeIp }
   const answer = await orRelease(of, wanted, () => deliver(delivery, of.deliver))
   // From here on the node is enrolled: nothing of it is given back.
+  await refuseLost(of, wanted)
   const acknowledgement = await opened(of.agent.joined(wanted.hello, answer))
   return of.settle(wanted, { acknowledgement, member: answer.member })
+}
+
+/**
+ * The node has its configuration, but is no member until the agent tells the others. Throws LostInviteError where its
+ * invite is not kept for it any more. While the registry is away nobody can have taken it: then the join goes on.
+ */
+async function refuseLost({ registry }: JoinWith, { hello, grant: { tokenHash } }: Wanted): Promise<void> {
+  const isKept = await registry.invites.isKept({ tokenHash, hello }).catch((cause: unknown) => {
+    if (isAway(cause)) return true
+    throw cause
+  })
+  if (!isKept) throw new LostInviteError()
 }
 
 /** What the agent refuses to believe is the node's fault, not that of who asks. */

@@ -13,7 +13,7 @@ import { parseQuery } from '../../../http/query.ts'
 import type { Request } from '../../../http/server.ts'
 import type { GatewayRoutes } from '../access.ts'
 import { type AuditWith, note } from '../audit-trail.ts'
-import { joinDesk, type JoinWith } from './join.ts'
+import { joinDesk, type JoinWith, LostInviteError } from './join.ts'
 import { acceptMember, type MemberWith } from './member.ts'
 import type { WaitingNodes } from './waiting.ts'
 
@@ -74,7 +74,7 @@ async function noted(
     await note(of, visit, { what: 'enroll', node, who: answer.acknowledgement.owner, outcome: 'joined' })
     return answer
   } catch (cause) {
-    if (cause instanceof HttpError && auditedStatuses.includes(cause.status))
+    if (cause instanceof HttpError && isAudited(cause))
       await note(of, visit, { what: 'enroll', node, outcome: cause.message })
     throw cause
   }
@@ -88,5 +88,9 @@ async function notedMember(of: EnrollWith, { body, visit }: Request): Promise<{ 
   return { nodeId }
 }
 
-/** Of refusals by the node: what strangers try is counted and logged, but must not fill the registry. */
+/** Once a node has been asked: what strangers try is counted and logged, but must not fill the registry. */
+function isAudited(cause: HttpError): boolean {
+  return cause instanceof LostInviteError || auditedStatuses.includes(cause.status)
+}
+
 const auditedStatuses: readonly number[] = [422, 502, 504]

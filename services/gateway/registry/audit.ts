@@ -1,28 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import * as z from 'zod'
 import { canonicalText } from '../../../protocol/canonical.ts'
-import { nodeId, time } from '../../../protocol/fields.ts'
+import {
+  type AuditEntry,
+  auditEntrySchema,
+  type AuditPage,
+  auditPageMax,
+} from '../../../protocol/cluster/audit.ts'
 import { type Database, decide, jsonColumn, readRows } from './database.ts'
-
-const text = z.string().min(1).max(1024)
-
-/** One thing that somebody asked a gateway for, and what came of it. */
-export const auditEntrySchema = z.strictObject({
-  at: time,
-  /** A wallet's address, a node id, or `anybody`. */
-  who: text,
-  what: text,
-  node: nodeId.optional(),
-  outcome: text,
-  requestId: text,
-})
-export type AuditEntry = z.infer<typeof auditEntrySchema>
-
-export type AuditPage = {
-  readonly entries: readonly AuditEntry[]
-  /** Where the next page begins; absent after the last. */
-  readonly cursor?: number
-}
 
 export type Audit = {
   /** Throws ZodError for an entry that does not fit. */
@@ -30,8 +15,6 @@ export type Audit = {
   /** The newest first; with a cursor, those before it. Throws RangeError for a limit outside 1 to 256. */
   readonly page: (limit: number, cursor?: number) => Promise<AuditPage>
 }
-
-export const auditPageMax = 256
 
 /** What was asked of the gateways: only ever added to. */
 export function auditOf(database: Database): Audit {

@@ -49,7 +49,9 @@ const joined = (...members: MemberRecord[]): News => ({
 t.test('clusterView() takes what proves itself, once, and refuses the rest with the reason', async t => {
   const view = viewOf(0, [0, 1])
   const news = joined(...records.slice(2, 3))
-  t.match(await view.hear(news), { changed: true, refusals: [] })
+  const events = [`${third?.nodeId ?? ''} has joined at 10.0.0.3`]
+  t.match(await view.hear(news), { changed: true, refusals: [], events })
+  t.same((await view.hear(news)).events, [])
   t.match(await view.hear(news), { changed: false, refusals: [] })
   t.equal(view.addressOf(third?.nodeId ?? ''), '10.0.0.3')
   const invented = await view.hear(joined(joinRecord({ operator: newWallet(), address: '10.0.0.7' })))

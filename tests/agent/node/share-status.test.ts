@@ -62,7 +62,7 @@ t.test('of shares: epoch, threshold, and each guardian as it was seen', async t 
     [someNodeId(1)]: { reachable: true, sinceMs: Date.parse('2026-11-27T08:00:00Z') },
     [someNodeId(2)]: { reachable: false, sinceMs: Date.parse('2026-11-27T09:00:00Z') },
   }
-  const found = sharesStatus(factsOf(shared(3), { contacts, members: 4 }))
+  const found = sharesStatus(factsOf(shared(3), { contacts }))
   t.same(found, {
     mode: 'shares',
     epoch: `4-${id}`,
@@ -72,7 +72,7 @@ t.test('of shares: epoch, threshold, and each guardian as it was seen', async t 
       { nodeId: someNodeId(2), reachable: false, since: '2026-11-27T09:00:00Z' },
       { nodeId: someNodeId(3), reachable: false },
     ],
-    members: 4,
+    members: 6,
   })
   t.same(statusSchema.parse({ ...sampleStatus, shares: found }).shares, found)
 })
@@ -91,6 +91,18 @@ t.test('a hold is trouble, a release is none', async t => {
   t.match(trouble('hold'), [/^held by an operator since 2026-11-27T08:00:00Z/])
   t.equal(trouble('release'), undefined)
 })
+
+// This node is not among the members that are played.
+const left = [
+  [5, shared(3), undefined],
+  [4, shared(3), [/^only 4 guardians are left: with one less its owner/]],
+  [4, escrow, undefined],
+] as const
+for (const [members, way, trouble] of left)
+  t.test(`${members} guardians of ${way.kind} are ${trouble ? 'just enough' : 'no trouble'}`, async t => {
+    t.match(sharesStatus(factsOf(way, { members })).trouble ?? [], trouble ?? [])
+    t.equal('trouble' in sharesStatus(factsOf(way, { members })), trouble !== undefined)
+  })
 
 t.test('64 guardians that lie, and a long reason, still make a status', async t => {
   const found = sharesStatus(factsOf(shared(64), { members: 1, liars: 64, trouble: 'x'.repeat(500) }))

@@ -33,6 +33,7 @@ t.test('an operator stores an invite, sees it, and takes it back', async t => {
       [authority.address, `revoke ${tokenHash}`, 'revoked'],
       [authority.address, `invite ${tokenHash}`, 'stored'],
       [authority.address, `invite ${tokenHash}`, 'stored'],
+      [authority.address, 'sign in', 'signed in'],
     ],
   )
 })

@@ -44,10 +44,11 @@ export async function gatewayAt(
   {
     cluster = { network, nodes: () => nodes },
     streamIdleMs = 60_000,
+    note,
     ...caller
   }: Parameters<typeof before>[2] = {},
 ) {
-  const proxy = { cluster, streamIdleMs, caller: { tokenOf, port, ...caller } }
+  const proxy = { cluster, streamIdleMs, ...(note && { note }), caller: { tokenOf, port, ...caller } }
   return gatewayWith(t, proxyRoutes(proxy), { network })
 }
 

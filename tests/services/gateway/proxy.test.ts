@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import t from 'tap'
 import { someNodeId } from '../../protocol/cluster/sample.ts'
 import { clusterActions } from '../../../protocol/requests.ts'
@@ -205,6 +206,28 @@ for (const [route, body, status] of badBodies)
   t.test(`a ${route} is refused with ${status}: ${body.slice(0, 50)}`, async t => {
     const { ask, bearer } = await before(t, () => t.fail('called'))
     t.equal((await ask('POST', `/v1/node/${route}?node_id=${id}`, { headers: bearer, body })).status, status)
+  })
+
+const patient = [
+  ['GET', 'status', undefined, 30_000],
+  ['POST', 'command', { action: 'restart', service: 'rqlite' }, 65_000],
+  ['POST', 'leave', { order }, 65_000],
+  ['POST', 'unlock', { order, box: 'AAAA' }, 125_000],
+] as const
+for (const [method, route, body, idleMs] of patient)
+  t.test(`who asks for ${method} ${route} is not cut off while the node works, for ${idleMs} ms`, async t => {
+    const sockets: Socket[] = []
+    const seen: (number | undefined)[] = []
+    const { server, ask, bearer } = await before(t, (request, response) => {
+      seen.push(...sockets.map(socket => socket.timeout))
+      echo(request, response)
+    })
+    server.on('secureConnection', (socket: Socket) => sockets.push(socket))
+    await ask(method, `/v1/node/${route}?node_id=${id}`, {
+      headers: bearer,
+      ...(body && { body: JSON.stringify(body) }),
+    })
+    t.same(seen, [idleMs])
   })
 
 const statuses = [200, 204, 301, 400, 401, 403, 404, 409, 500, 503, 599]

@@ -138,10 +138,15 @@ t.test('a fault is a line of its own, and nothing to who asks', async t => {
       handle: () => Promise.reject(new Error('Cannot store: full', { cause: new Error('a path') })),
     },
   })
-  const { status, body } = await ask('GET', '/broken')
+  const { status, body, headers } = await ask('GET', '/broken')
   t.equal(status, 500)
   t.notMatch(body, 'path')
-  t.match(await logged(2), [{ error: 'Cannot store: full: a path' }, { status: 500 }])
+  const id = headers['x-request-id']
+  t.match(id, /^[0-9a-f]{16}$/)
+  t.match(await logged(2), [
+    { id, error: 'Cannot store: full: a path' },
+    { id, status: 500 },
+  ])
 })
 
 t.test('a client that goes before the answer is noted as gone', async t => {

@@ -7,9 +7,11 @@ import { HttpError } from '../../../../http/error.ts'
 import { proveInvite } from '../../../../protocol/cluster/invite.ts'
 import type { JoinRequest } from '../../../../protocol/cluster/joining.ts'
 import { helloHash } from '../../../../protocol/hello.ts'
+import { RegistryAwayError } from '../../../../services/gateway/registry/database.ts'
 import type { Registry } from '../../../../services/gateway/registry/registry.ts'
 import { newWallet } from '../../../protocol/cluster/sample.ts'
 import {
+  enrolled,
   type Invited,
   inMinutes,
   invited,
@@ -18,7 +20,7 @@ import {
   strangeNode,
   waitingNode,
 } from './played-waiting.ts'
-import { running, storedInvite } from './running.ts'
+import { memoryRegistry, running, storedInvite } from './running.ts'
 
 const session = await newWaiting()
 const other = await newWaiting()
@@ -198,6 +200,47 @@ t.test('an address that must not be called is refused, and nothing is kept', asy
   const { status, body } = await ask('POST', '/v1/node/enroll', { body: JSON.stringify(good(invite)) })
   t.same([status, await stateOf(registry, invite)], [403, 'open'])
   t.match(body, /the machine itself/)
+})
+
+/** What becomes of an invite while its node formats its disk. */
+const losses: readonly (readonly [string, (registry: Registry, invite: Invited) => Promise<unknown>])[] = [
+  ['taken back', ({ invites }, { tokenHash }) => invites.revoke(tokenHash, new Date())],
+  [
+    'given to another node',
+    async ({ invites }, invite) => {
+      await invites.release({ tokenHash: invite.tokenHash, hello: helloHash(session.hello) }, new Date())
+      await invites.reserve(taking(invite), new Date())
+    },
+  ],
+]
+for (const [what, lose] of losses)
+  t.test(`a node whose invite is ${what} while it joins is 410, and no member, now or later`, async t => {
+    const invite = invited()
+    const { promise: made, resolve } = Promise.withResolvers<unknown>()
+    const { port } = await waitingNode(t, session, async accepted => {
+      resolve(accepted.member)
+      await lose(registry, invite)
+      return enrolled(session)(accepted)
+    })
+    const { registry, agent, ask } = await running(t, { changes: { deliver: { port } } })
+    await storedInvite(registry, invite)
+    const answer = await ask('POST', '/v1/node/enroll', { body: JSON.stringify(good(invite)) })
+    t.equal(answer.status, 410, answer.body)
+    t.match((await registry.audit.page(5)).entries, [{ what: 'enroll', outcome: /while the node joined/ }])
+    const member = JSON.stringify({ member: await made })
+    t.equal((await ask('POST', '/v1/node/member', { body: member })).status, 409, 'by its own record')
+    t.equal(agent.membership().members.size, 1)
+    t.equal((await registry.members.membership()).members.size, 1)
+  })
+
+t.test('a registry that is away after the node has answered takes no invite back', async t => {
+  const real = await memoryRegistry(t)
+  const isKept = () => Promise.reject(new RegistryAwayError('Cannot reach rqlite'))
+  const registry = { ...real, invites: { ...real.invites, isKept } }
+  const { port } = await waitingNode(t, session)
+  const { ask } = await running(t, { registry, changes: { deliver: { port } } })
+  const invite = await storedInvite(real)
+  t.equal((await ask('POST', '/v1/node/enroll', { body: JSON.stringify(good(invite)) })).status, 200)
 })
 
 const thrown = (status: number, why: string) => () => {

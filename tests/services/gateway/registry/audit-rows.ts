@@ -1,4 +1,5 @@
-import { type AuditEntry, auditOf } from '../../../../services/gateway/registry/audit.ts'
+import type { AuditEntry } from '../../../../protocol/cluster/audit.ts'
+import { auditOf } from '../../../../services/gateway/registry/audit.ts'
 import { type Backend, many, row } from './backend.ts'
 
 const entry = (changes: Partial<AuditEntry> = {}): AuditEntry => ({
