@@ -47,8 +47,9 @@ const ratesOfAddress: Rates = {
 const limits = {
   connectionsMax: 512,
   connectionsPerAddressMax: 32,
-  headersMs: 5000,
-  requestMs: 10_000,
+  // A gateway with too much to do may take seconds to look at what has come.
+  headersMs: 15_000,
+  requestMs: 20_000,
   // Longer than a node may take to answer.
   idleMs: 30_000,
 }

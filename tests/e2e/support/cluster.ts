@@ -160,7 +160,7 @@ async function joinNode(
   const where = calling
     ? ['--by-code', shown.code]
     : ['--node-ip', node.place.port.address, '--code', shown.code, '--claim', shown.claim]
-  const again = [/no node with this code waits/, /does not answer/]
+  const again = [/no node with this code waits/, /does not answer/, /Cannot reach/]
   // A node that calls may not have called yet, and the registry of two nodes waits for both.
   const { out, error } = await poll({
     ask: () => orama(...enroll, ...where),
