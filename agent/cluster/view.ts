@@ -1,5 +1,6 @@
 import { type EndpointRecord, isEndpointOf } from '../../protocol/cluster/endpoint.ts'
 import {
+  leaving,
   type Membership,
   mergeInSteps,
   present,
@@ -23,9 +24,12 @@ export type ClusterView = {
   /** The members' node ids in order, this node's among them. */
   readonly members: () => readonly string[]
   readonly membership: () => Membership
-  /** The WireGuard address of a present member. */
+  /** The WireGuard address of a member, also of one that leaves. */
   readonly addressOf: (node: string) => string | undefined
-  readonly peers: () => readonly Peer[]
+  /** Who has left by itself a short while ago, by node id. */
+  readonly leaving: () => readonly string[]
+  /** `needed`: of those that leave, who still is a peer. */
+  readonly peers: (needed?: readonly string[]) => readonly Peer[]
   /** All of it, to be passed on. */
   readonly news: () => News
   /**
@@ -78,9 +82,17 @@ export function clusterView(record: ViewOf): ClusterView {
   return {
     members: () => present(membership).map(member => member.nodeId),
     membership: () => membership,
-    addressOf: node => present(membership).find(member => member.nodeId === node)?.address,
-    peers: () =>
-      peersOf({ nodeId, wireguard, membership, endpoints: [...endpoints.values(), ...listed(hints)] }),
+    addressOf: node => {
+      const isEvicted = membership.departures.get(node)?.kind === 'evicted'
+      return isEvicted ? undefined : membership.members.get(node)?.address
+    },
+    leaving: () => leaving(membership, new Date()).map(member => member.nodeId),
+    peers: (needed = []) =>
+      peersOf({
+        ...{ nodeId, wireguard, membership },
+        endpoints: [...endpoints.values(), ...listed(hints)],
+        leaving: leaving(membership, new Date()).filter(member => needed.includes(member.nodeId)),
+      }),
     news: () => ({ membership: recordsOf(membership), endpoints: [...endpoints.values()] }),
     hear: (news, refusedMax) => turn(() => hear(news, refusedMax)),
     hint: (node, endpoint) => {

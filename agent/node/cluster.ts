@@ -3,6 +3,7 @@ import { signEndpoint } from '../../protocol/cluster/endpoint.ts'
 import { noMembers } from '../../protocol/cluster/membership.ts'
 import { type CatchUp, catchUp, type Due } from '../cluster/catch-up.ts'
 import { spreadNews } from '../cluster/spread.ts'
+import { epochsOf } from '../../protocol/shares/opening.ts'
 import { guardianPort } from '../network/firewall.ts'
 import { newTunnel, type Tunnel } from '../network/tunnel.ts'
 import { askByHttp } from '../shares/ask.ts'
@@ -34,9 +35,12 @@ export function joinNews(node: Node): void {
   node.spread = spread
   node.ask = ask
   const loop = async () => {
-    while (!signal.aborted) {
+    for (let needed = ''; !signal.aborted;) {
       await sayWhere(node)
       await spread.round()
+      const now = neededOf(node).join()
+      if (now !== needed) await due.take({ isDeparture: false })
+      needed = now
       await due.round()
       await sleep(roundMs, undefined, { signal }).catch(() => undefined)
     }
@@ -49,10 +53,16 @@ export async function applyPeers(node: Node): Promise<void> {
   const { wireguard } = node.record
   const privateKey = Buffer.from(wireguard.privateKey, 'base64')
   try {
-    await tunnelOf(node).apply({ ...wireguard, peers: node.view.peers(), privateKey })
+    await tunnelOf(node).apply({ ...wireguard, peers: node.view.peers(neededOf(node)), privateKey })
   } finally {
     privateKey.fill(0)
   }
+}
+
+/** Who leaves and has shares of this node, which it has to be told to erase when there are new ones. */
+function neededOf({ view, record }: Node): readonly string[] {
+  const holders = epochsOf(record.openings).flatMap(epoch => epoch.holders.map(one => one.node))
+  return view.leaving().filter(one => holders.includes(one))
 }
 
 /** The node's one tunnel, from its first use on. */

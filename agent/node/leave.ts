@@ -17,7 +17,8 @@ import { dataFolder } from './volume.ts'
  * A node leaves in steps, of which each can be the last before a power cut:
  *
  *   1. the departure, signed by its lease key, is in its record    from here on every boot goes on with 2
- *   2. the others are told, who share anew and erase its shares    nobody unlocks it any more, and nobody has to
+ *   2. the others are told, who erase its shares and share anew    nobody unlocks it any more, and nobody has to
+ *      without it; until they have it stays their guardian
  *   3. services, data and volume are closed
  *   4. what opens the volume is destroyed (unlock/erase.ts)        the partition is blank; the machine powers off
  *
@@ -37,7 +38,9 @@ export type Leaving = { readonly order: SignedText; readonly force?: 'yes' | und
 const tellMsMax = 10 * 60_000
 /** From then on they tell each other, and take this node's peer away when they know. */
 const spreadMsMax = 30_000
-const tellPauseMs = 1000
+const pauseMs = 1000
+/** For those that are up to share anew. That enough are left to open each of them was made sure before. */
+const handOnMsMax = 5 * 60_000
 
 /**
  * Begins to leave the cluster, by an order of the owner. Throws HttpError: 403 for a wrong order; 409 while the disk is
@@ -99,6 +102,7 @@ export function beginLeaving(node: Node, world: LeaveWorld = leaveWorld): void {
   node.isLeaving = true
   log('leave: this node leaves its cluster; its disk is destroyed when the others know')
   void tellOthers(node, world)
+    .then(() => handOn(node, world))
     .catch(tolerate('leave'))
     .finally(() => {
       node.stop('power-off')
@@ -114,10 +118,24 @@ async function tellOthers({ spread, view, record }: Node, { pause, nowMs }: Leav
   while (untold().length > 0 && nowMs() < endMs) {
     await spread.round()
     if (untold().length < others.length) endMs = Math.min(endMs, nowMs() + spreadMsMax)
-    if (untold().length > 0) await pause(tellPauseMs)
+    if (untold().length > 0) await pause(pauseMs)
   }
   const missed = untold()
   if (missed.length > 0) log(`leave: not told by this node itself: ${missed.join(', ')}`)
+}
+
+/** Until nobody of the others has a share here any more, or for five minutes. */
+async function handOn({ store, view, record }: Node, { pause, nowMs }: LeaveWorld): Promise<void> {
+  if (store === undefined || store.fault() !== undefined) return
+  const owners = () => {
+    const members = view.members().filter(one => one !== record.nodeId)
+    const holdings = store.holdings()
+    return members.filter(one => (holdings[one]?.epochs.length ?? 0) > 0)
+  }
+  if (owners().length > 0) log(`leave: stays a guardian until they have shared anew: ${owners().join(', ')}`)
+  const endMs = nowMs() + handOnMsMax
+  while (owners().length > 0 && nowMs() < endMs) await pause(pauseMs)
+  if (owners().length > 0) log(`leave: have not shared anew: ${owners().join(', ')}`)
 }
 
 /** Nobody would know, and the others would count on its shares. */

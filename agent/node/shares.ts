@@ -55,6 +55,7 @@ export function startCare(node: Node, opened: Pick<Opening, 'keyslot'>): void {
     world,
     guardians,
     members: view.members,
+    leaving: view.leaving,
     isBarred: () => isBarred(node),
     nowMs: bootTimeMs,
     random: Math.random,

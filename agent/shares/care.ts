@@ -12,6 +12,8 @@ export type CareOf = {
   readonly guardians: Pick<GuardianClient, 'say'>
   /** All members by node id, this node among them. */
   readonly members: () => readonly string[]
+  /** Who leaves, and stays a guardian until it is told that nothing is needed of it any more. */
+  readonly leaving?: () => readonly string[]
   /** True where guardians would not give the secret back: then it is not shared anew, since it could not be tried. */
   readonly isBarred?: () => boolean
   /** CLOCK_BOOTTIME in milliseconds. */
@@ -57,7 +59,8 @@ export function careForShares(of: CareOf): Care {
       const isSweep = sweptMs === undefined || of.nowMs() - sweptMs >= sweepMs
       if (isSweep) sweptMs = of.nowMs()
       await sweep(world, isSweep ? others(of) : overfull)
-      const need = needOf(world.record(), { members: of.members(), lacking, now: world.now() })
+      const sight = { members: of.members(), leaving: of.leaving?.() ?? [], lacking, now: world.now() }
+      const need = needOf(world.record(), sight)
       trouble = need.kind === 'ask-owner' ? troubleOf(need.guardians) : undefined
       sharing.consider(of.isBarred?.() === true ? { kind: 'none' } : need)
     },
@@ -95,7 +98,7 @@ function sharer(of: CareOf): Sharer {
     isUnderWay = true
     try {
       await shareAnew(world, plan)
-      await sweep(world, others(of))
+      await sweep(world, [...others(of), ...(of.leaving?.() ?? [])])
       failures = 0
       dueMs = undefined
     } catch (cause) {

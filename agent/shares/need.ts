@@ -8,6 +8,8 @@ export type Sight = {
   readonly members: readonly string[]
   /** Guardians of the present epoch that answered, and do not have their share. */
   readonly lacking: readonly string[]
+  /** Who has left, and waits until nobody needs it any more. */
+  readonly leaving?: readonly string[]
   readonly now: Date
 }
 
@@ -19,7 +21,10 @@ export type Need =
 
 const agedMs = 30 * 24 * 3_600_000
 
-/** Whether this node should give a new secret to guardians, and why. `urgent`: until then the owner has to be there. */
+/**
+ * Whether this node should give a new secret to guardians, and why. `urgent`: until then the owner has to be there, or
+ * a guardian waits for it that leaves.
+ */
 export function needOf({ nodeId, openings }: Pick<NodeRecord, 'nodeId' | 'openings'>, sight: Sight): Need {
   const plan = planShares(nodeId, sight.members)
   const { current } = openings
@@ -29,7 +34,8 @@ export function needOf({ nodeId, openings }: Pick<NodeRecord, 'nodeId' | 'openin
   if (current.kind === 'escrow')
     return { kind: 'share', why: `${plan.guardians.length} guardians are there`, plan, urgent: true }
   const why = whyAnew(current, plan, sight)
-  return why === undefined ? { kind: 'none' } : { kind: 'share', why, plan, urgent: false }
+  const urgent = current.epoch.holders.some(one => sight.leaving?.includes(one.node) === true)
+  return why === undefined ? { kind: 'none' } : { kind: 'share', why, plan, urgent }
 }
 
 function whyAnew(

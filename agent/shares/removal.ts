@@ -1,4 +1,4 @@
-import { type Departure, parseEviction } from '../../protocol/cluster/departure.ts'
+import { departedMs } from '../../protocol/cluster/departure.ts'
 import { type Membership, present } from '../../protocol/cluster/membership.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import { epochsOf } from '../../protocol/shares/opening.ts'
@@ -25,7 +25,9 @@ export function leftShort({ node, membership, record, now }: Removal): readonly 
   const members = present(membership).map(one => one.nodeId)
   const staying = new Set(members.filter(one => one !== node))
   const others = [...staying].filter(one => one !== record.nodeId)
-  const recent = [...membership.departures.values()].filter(one => now.getTime() - wentMs(one) < settledMs)
+  const recent = [...membership.departures.values()].filter(
+    one => now.getTime() - departedMs(one) < settledMs,
+  )
   const sights = [members, [...members, ...recent.map(one => one.node)]]
   // Where there were never six members nobody has given a share away.
   const planned = membership.members.size > shamirFrom ? others : []
@@ -43,8 +45,4 @@ type Held = { readonly guardians: readonly string[]; readonly threshold: number 
 /** Does this removal take a holder that is needed? */
 function isShort({ guardians, threshold }: Held, node: string, staying: ReadonlySet<string>): boolean {
   return guardians.includes(node) && guardians.filter(one => staying.has(one)).length < threshold
-}
-
-function wentMs(departure: Departure): number {
-  return Date.parse(departure.kind === 'left' ? departure.at : parseEviction(departure.order.text).issued)
 }

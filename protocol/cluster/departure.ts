@@ -69,6 +69,11 @@ export function evicted(node: string, order: SignedText): Departure {
   return { kind: 'evicted', node, order }
 }
 
+/** When, in Unix milliseconds, as its signer says. */
+export function departedMs(departure: Departure): number {
+  return Date.parse(departure.kind === 'left' ? departure.at : parseEviction(departure.order.text).issued)
+}
+
 /** Throws SyntaxError or RangeError unless this departure of a member with this hello counts. */
 export function checkDeparture(departure: Departure, hello: Hello, trust: Trust): void {
   if (departure.kind === 'left') checkLeaving(departure, hello, trust)

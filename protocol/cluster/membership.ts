@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { fromBase64url, type SignedText, signedTextSchema } from '../fields.ts'
 import { nodeIdOf } from '../hello.ts'
-import { checkDeparture, type Departure, departureSchema } from './departure.ts'
+import { checkDeparture, departedMs, type Departure, departureSchema } from './departure.ts'
 import { checkHold, outdoes, parseHold, readHold, type SignedHold } from './hold.ts'
 import { checkMember, type Member, type MemberRecord, memberRecordSchema, readMember } from './member.ts'
 import { appoint, parseAppointment, soleAuthority, type Trust } from './trust.ts'
@@ -130,6 +130,17 @@ export function present({ members, departures }: Membership): readonly Member[] 
   return [...members.values()]
     .filter(member => !departures.has(member.nodeId))
     .toSorted((a, b) => (a.nodeId < b.nodeId ? -1 : 1))
+}
+
+/** So long a node that leaves may be needed by those that have their shares with it. */
+const handOnMs = 30 * 60_000
+
+/** Who left by itself a short while ago: to some it may still be a guardian, until they have shared anew. */
+export function leaving({ members, departures }: Membership, now: Date): readonly Member[] {
+  return [...departures.values()].flatMap(one => {
+    const isRecent = Math.abs(now.getTime() - departedMs(one)) < handOnMs
+    return one.kind === 'left' && isRecent ? (members.get(one.node) ?? []) : []
+  })
 }
 
 /** True while an operator has the shares of this node held back. */

@@ -89,6 +89,19 @@ t.test(
   },
 )
 
+t.test('who leaves is told within seconds to erase what it holds, when there are new shares', async t => {
+  const gone = someNodeId(6)
+  const staying = () => Array.from({ length: 6 }, (_, at) => someNodeId(at))
+  const { bench, rounds } = await caring(6, 'shares', { members: staying, leaving: () => [gone] })
+  const { nodeId } = bench.disk.record
+  const held = () => bench.stores.get(gone)?.get(nodeId)?.length ?? 0
+  t.equal(held(), 1)
+  // Not in ten minutes, as after other changes.
+  for (let at = 0; at < 20 && held() > 0; at++) await rounds(1)
+  t.equal(held(), 0)
+  t.equal(bench.disk.record.openings.current.kind, 'shares')
+})
+
 t.test('where too few guardians answer the old way stays, and it is tried again', async t => {
   const { bench, rounds } = await caring(5, 'escrow')
   const away = bench.plan.guardians.slice(0, 2)

@@ -45,3 +45,14 @@ for (const [what, current, members, lacking, wanted] of rows)
     t.equal(need.kind === 'share' && need.urgent ? 'urgent' : need.kind, wanted)
     if (need.kind === 'share') t.same(need.plan, planShares(nodeId, ids.slice(0, members)))
   })
+
+t.test('a guardian that leaves is not kept waiting for others to leave', t => {
+  const openings = { current: shares(7) }
+  const members = ids.slice(0, 6)
+  const gone = ids[6] ?? ''
+  t.match(needOf({ nodeId, openings }, { members, lacking: [], now }), { urgent: false })
+  t.match(needOf({ nodeId, openings }, { members, lacking: [], leaving: [gone], now }), { urgent: true })
+  const other = someNodeId(99)
+  t.match(needOf({ nodeId, openings }, { members, lacking: [], leaving: [other], now }), { urgent: false })
+  t.end()
+})
