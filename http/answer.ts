@@ -34,12 +34,14 @@ const discardBytesMax = 1024 * 1024
 
 /** Answers with an error; never throws, for nobody is left who could hear it. */
 export async function refuse(
-  { request, response }: Visit,
+  visit: Visit,
   error: unknown,
-  report: Listener['report'],
+  { report, refused }: Pick<Listener, 'report' | 'refused'>,
 ): Promise<void> {
+  const { request, response } = visit
   try {
     if (response.headersSent) throw new Error('the reply broke off', { cause: error })
+    if (error instanceof HttpError) refused?.(visit, error)
     response.write(writeHead(response, errorReply(error, report)))
     await discardBody(request, discardBytesMax)
     response.end()
