@@ -33,13 +33,18 @@ export async function answer(listener: Listener, visit: Visit): Promise<void> {
 const discardBytesMax = 1024 * 1024
 
 /** Answers with an error; never throws, for nobody is left who could hear it. */
-export async function refuse(visit: Visit, error: unknown, report: Listener['report']): Promise<void> {
+export async function refuse(
+  visit: Visit,
+  error: unknown,
+  { report, refused }: Pick<Listener, 'report' | 'refused'>,
+): Promise<void> {
   const { request, response } = visit
   const tell = (cause: unknown) => {
     report(cause, visit)
   }
   try {
     if (response.headersSent) throw new Error('the reply broke off', { cause: error })
+    if (error instanceof HttpError) refused?.(visit, error)
     response.write(writeHead(response, errorReply(error, tell)))
     await discardBody(request, discardBytesMax)
     response.end()

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { answer, refuse } from './answer.ts'
+import type { HttpError } from './error.ts'
 import { http, https } from './late.ts'
 
 /** A request from its first byte to the end of its answer; what becomes known on the way is noted here. */
@@ -10,6 +11,8 @@ export type Visit = {
   route?: string
   /** Who asks, once the route's `admit` knows. */
   who?: string
+  /** What is asked for, in a word, once a route that does several things has read it. */
+  what?: string
 }
 
 /** A request before its body is read. */
@@ -84,6 +87,8 @@ export type Listener = Place & {
   readonly guard?: (request: IncomingMessage, path: string) => void
   /** Hears of each request, before the guard. */
   readonly watch?: (visit: Visit) => void
+  /** Hears of each refusal, before it is answered. */
+  readonly refused?: (visit: Visit, why: HttpError) => void
   /** Hears of connections that were cut before they became a request. */
   readonly dropped?: (why: 'connections' | 'address' | 'tls') => void
   /** Hears of what went wrong and is not for the caller to know, and at which request, where it was at one. */
@@ -123,7 +128,7 @@ function newServer(listener: Listener, { headersMs, requestMs }: Limits): Server
   }
   const hear = (request: IncomingMessage, response: ServerResponse) => {
     const visit: Visit = { request, response }
-    answer(listener, visit).catch((error: unknown) => refuse(visit, error, listener.report))
+    answer(listener, visit).catch((error: unknown) => refuse(visit, error, listener))
   }
   if (listener.tls === undefined) return http().createServer(options, hear)
   const { key, certificate } = listener.tls

@@ -69,7 +69,10 @@ export function clusterView(record: ViewOf): ClusterView {
     const before = membership
     const isEnough = (refused: number) => refused > 0 && refused >= refusedMax()
     const { membership: next, refusals } = await inSlices(mergeInSteps(before, news.membership), isEnough)
-    const moved = await inSlices(newerOf(news.endpoints, { membership: next, endpoints, cluster }))
+    const { newer: moved, refusals: forged } = await inSlices(
+      newerOf(news.endpoints, { membership: next, endpoints, cluster }),
+      refused => isEnough(refusals.length + refused),
+    )
     membership = next
     for (const [node, one] of moved) {
       endpoints.set(node, one)
@@ -77,7 +80,8 @@ export function clusterView(record: ViewOf): ClusterView {
     }
     const changed = sizeOf(next) !== sizeOf(before) || moved.size > 0
     const isDeparture = next.departures.size > before.departures.size
-    return { changed, refusals, isDeparture, events: eventsBetween(before, next) }
+    const events = eventsBetween(before, next)
+    return { changed, refusals: [...refusals, ...forged], isDeparture, events }
   }
   return {
     members: () => present(membership).map(member => member.nodeId),
@@ -120,27 +124,36 @@ type Known = {
   readonly cluster: string
 }
 
-/** By node, of each the newest. */
-function* newerOf(
-  records: readonly EndpointRecord[],
-  known: Known,
-): Generator<undefined, ReadonlyMap<string, EndpointRecord>, boolean> {
-  const newer = new Map<string, EndpointRecord>()
-  for (const one of records) {
-    const before = newer.get(one.node) ?? known.endpoints.get(one.node)
-    if (isNewer(one, before, known)) newer.set(one.node, one)
-    yield undefined
-  }
-  return newer
+type Moves = {
+  /** By node, of each the newest. */
+  readonly newer: ReadonlyMap<string, EndpointRecord>
+  readonly refusals: readonly Refusal[]
 }
 
-function isNewer(
-  record: EndpointRecord,
-  before: EndpointRecord | undefined,
-  { membership, cluster }: Known,
-): boolean {
+/** In steps of one record, each with how many were refused so far; who answers true has had enough. */
+function* newerOf(records: readonly EndpointRecord[], known: Known): Generator<number, Moves, boolean> {
+  const newer = new Map<string, EndpointRecord>()
+  const refusals: Refusal[] = []
+  for (const one of records) {
+    const { node, number } = one
+    const before = newer.get(node) ?? known.endpoints.get(node)
+    // Who passes on an old one, or one of a node that is gone, has not heard of the newer yet: that is no refusal.
+    const isOld = before !== undefined && before.number >= number
+    if (!isOld && !known.membership.departures.has(node)) {
+      const why = whyNot(one, known)
+      if (why === undefined) newer.set(node, one)
+      else refusals.push({ what: `endpoint of ${node}`, why: `Cannot accept endpoint: ${why}` })
+    }
+    if (!(yield refusals.length)) continue
+    refusals.push({ what: 'the rest', why: 'too much was refused before' })
+    break
+  }
+  return { newer, refusals }
+}
+
+/** Undefined for a record that the node itself has made. */
+function whyNot(record: EndpointRecord, { membership, cluster }: Known): string | undefined {
   const member = membership.members.get(record.node)
-  if (member === undefined || membership.departures.has(record.node)) return false
-  if (before !== undefined && before.number >= record.number) return false
-  return isEndpointOf(record, { hello: member.hello, cluster })
+  if (member === undefined) return 'nobody knows this node'
+  return isEndpointOf(record, { hello: member.hello, cluster }) ? undefined : 'the node did not sign it'
 }

@@ -26,8 +26,8 @@ export type NodeView = {
   /** The sealed acknowledgement of the enrollment, by an order of the owner. */
   readonly acknowledge: (request: AcknowledgementRequest) => { readonly box: string }
   readonly command: (command: Command) => Promise<object>
-  /** Takes news of the cluster, a new member's record, say; returns what this node knows. */
-  readonly news: (news: News) => Promise<News>
+  /** Takes news of the cluster, a new member's record, say, from an address; returns what this node knows. */
+  readonly news: (news: News, from: string) => Promise<News>
   /** The newest lines; throws HttpError for an unknown service. */
   readonly logs: (service: string, lines: number) => Promise<string>
   /** The newest lines and then all that come, until the signal is aborted. */
@@ -54,11 +54,15 @@ export function commandRoutes(node: NodeView): Routes {
     },
     'POST /v1/agent/command': {
       bodyBytesMax,
-      handle: async request => ({ body: await node.command(parseJson(request.body, commandSchema)) }),
+      handle: async ({ body, visit }) => {
+        const command = parseJson(body, commandSchema)
+        visit.what = command.action
+        return { body: await node.command(command) }
+      },
     },
     'POST /v1/agent/news': {
       bodyBytesMax: newsBytesMax,
-      handle: async request => ({ body: await node.news(parseJson(request.body, newsSchema)) }),
+      handle: async ({ body, from }) => ({ body: await node.news(parseJson(body, newsSchema), from) }),
     },
     'GET /v1/agent/unlock': { handle: request => ({ body: desk(node).offer(request.from) }) },
     'POST /v1/agent/unlock': {

@@ -95,7 +95,6 @@ function checkOrder(record: NodeRecord, request: UnlockRequest): { nonce: string
     const nonce = order.arguments['nonce']
     return { nonce: typeof nonce === 'string' ? nonce : '', number: order.number }
   } catch (cause) {
-    log(`unlock: refused: ${describe(cause)}`)
     throw new HttpError(403, describe(cause), 'only the owner of this node can unlock it')
   }
 }

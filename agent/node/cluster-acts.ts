@@ -1,5 +1,5 @@
 import { checkDeparture, evicted, parseEviction } from '../../protocol/cluster/departure.ts'
-import { parseHold } from '../../protocol/cluster/hold.ts'
+import { checkHold, parseHold } from '../../protocol/cluster/hold.ts'
 import { noMembers } from '../../protocol/cluster/membership.ts'
 import type { News } from '../../protocol/cluster/news.ts'
 import type { SignedText } from '../../protocol/fields.ts'
@@ -25,6 +25,8 @@ export async function holdNode(
   const hold = readText(() => parseHold(order.text))
   if (hold.action !== action)
     throw new HttpError(400, `the text says '${hold.action}'`, 'send it as what it is')
+  // What is refused counts against who tells news; nobody may use up the patience that operators need.
+  checkSigned(() => checkHold(order, node.view.membership().trust))
   await hearOne(node, { membership: { ...noMembers, holds: [order] }, endpoints: [] })
   if (node.view.membership().holds.get(hold.node)?.signed.text !== order.text)
     throw new HttpError(409, 'a newer hold or release of that node is known', 'sign a new one')
@@ -62,7 +64,7 @@ export function refuseShort({ record, view }: ClusterSide, nodeId: string): void
   )
 }
 
-function checkSigned(check: () => void): void {
+function checkSigned(check: () => unknown): void {
   try {
     check()
   } catch (cause) {

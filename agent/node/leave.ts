@@ -8,7 +8,7 @@ import { HttpError } from '../../http/error.ts'
 import { log, tolerate } from '../system/log.ts'
 import { storeFolder, withLeaseKey } from '../unlock/record-store.ts'
 import { refuseShort } from './cluster-acts.ts'
-import { takeOrder } from './orders.ts'
+import { checkOrder, takeOrder } from './orders.ts'
 import { changeRecord } from './records.ts'
 import type { Node } from './serve.ts'
 import { dataFolder } from './volume.ts'
@@ -61,11 +61,14 @@ export async function leave(
       'an operator has evicted this node: it has nothing to leave',
       'flash its disk anew',
     )
+  const wanted = { action: 'leave', arguments: force === undefined ? {} : { force } } as const
+  // Before it is said who depends on whom, and before anybody is called.
+  checkOrder(node.record, order, wanted)
   if (force === undefined) {
     refuseShort(node, node.record.nodeId)
     await refuseUnheard(node)
   }
-  await takeOrder(node, order, { action: 'leave', arguments: force === undefined ? {} : { force } })
+  await takeOrder(node, order, wanted)
   const { cluster, nodeId } = node.record
   const facts = { cluster, node: nodeId, at: formatTime(new Date(world.nowMs())) }
   const departure = await world.withLeaseKey(key => Promise.resolve(signLeaving(facts, key)))

@@ -37,7 +37,6 @@ export function checkOrder(
         throw new RangeError(`Cannot accept order: its '${name}' is not that of the command`)
     return order
   } catch (cause) {
-    log(`order: refused: ${describe(cause)}`)
     throw new HttpError(403, describe(cause), 'only the owner of this node can order that')
   }
 }

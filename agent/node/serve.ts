@@ -18,12 +18,13 @@ import type { Care } from '../shares/care.ts'
 import type { Tunnel } from '../network/tunnel.ts'
 import type { ShareStore } from '../guardian/share-store.ts'
 import type { Contacts } from '../shares/contacts.ts'
-import { addLogSink, describe, recentLines, tolerate, uptimeS } from '../system/log.ts'
+import { addLogSink, describe, log, recentLines, tolerate, uptimeS } from '../system/log.ts'
 import { confinementOf, rootProcesses } from '../system/processes.ts'
 import { identityProtection } from '../trust/identity.ts'
 import { carryOut } from './acts.ts'
 import { known, type Machine } from './machine.ts'
 import type { RecordKeeper } from './records.ts'
+import { refusalLog } from './refusals.ts'
 import { sharesStatus } from './share-status.ts'
 import type { Services } from './services.ts'
 
@@ -60,6 +61,7 @@ export function serveCommands(node: Node): Promise<Server> {
     address: node.record.wireguard.address,
     port,
     report: tolerate('http'),
+    refused: refusalLog({ log, nowMs: () => performance.now() }),
     guard: bearerGuard(token),
     routes: commandRoutes({
       token,
@@ -67,8 +69,8 @@ export function serveCommands(node: Node): Promise<Server> {
       unlock: () => node.unlock,
       acknowledge: request => acknowledgeAgain(node, request),
       command: command => (command.action === 'status' ? statusOf(node) : carryOut(node, command)),
-      news: async news => {
-        await node.spread?.hear(news, 'an operator')
+      news: async (news, from) => {
+        await node.spread?.hear(news, from)
         return node.view.news()
       },
       logs: (service, lines) => readLog(node, service, lines),

@@ -50,6 +50,38 @@ t.test('each request is watched, also one that is refused before it has a route'
   t.same(await Promise.all(ended), ['GET /', undefined, undefined])
 })
 
+t.test('each refusal is heard of, with what was asked for; faults and answers are not', async t => {
+  const heard: unknown[] = []
+  const { port } = await serving(
+    t,
+    {
+      ...routes,
+      'POST /act': {
+        bodyBytesMax: 10,
+        handle: ({ visit }) => {
+          visit.what = 'dance'
+          throw new HttpError(403, 'not here', 'elsewhere')
+        },
+      },
+    },
+    {
+      refused: ({ request, route, what }, { status, message }) =>
+        heard.push([request.socket.remoteAddress, route, what, status, message]),
+    },
+  )
+  const asked = [
+    ['GET', '/'],
+    ['GET', '/broken'],
+    ['GET', '/nothing'],
+    ['POST', '/act'],
+  ] as const
+  for (const one of asked) await ask(port, one)
+  t.same(heard, [
+    ['127.0.0.1', undefined, undefined, 404, 'no such route'],
+    ['127.0.0.1', 'POST /act', 'dance', 403, 'not here'],
+  ])
+})
+
 t.test('bytes are answered as they are', async t => {
   const bytes = Buffer.from([0, 255, 13, 10])
   const { port } = await serving(t, { 'GET /': { handle: () => ({ body: bytes }) } })

@@ -2,6 +2,7 @@ import t from 'tap'
 import { spreadNews } from '../../../agent/cluster/spread.ts'
 import { type ClusterView, clusterView } from '../../../agent/cluster/view.ts'
 import type { Ask } from '../../../agent/shares/ask.ts'
+import { signLeaving } from '../../../protocol/cluster/departure.ts'
 import { signEndpoint } from '../../../protocol/cluster/endpoint.ts'
 import type { MemberRecord } from '../../../protocol/cluster/member.ts'
 import { noMembers } from '../../../protocol/cluster/membership.ts'
@@ -73,6 +74,38 @@ t.test('clusterView() follows a node to where it says it is, and nobody else say
   t.equal((await view.hear(moved(endpoint(3, 1)))).changed, false, 'of nobody who is known')
   t.equal((await view.hear(moved(endpoint(1, 6, '192.0.2.10')))).changed, true)
   t.equal(where(), '192.0.2.10:51820')
+})
+
+const forged: readonly (readonly [string, News['endpoints'][number], RegExp])[] = [
+  ['altered', { ...endpoint(1, 9), endpoint: '192.0.2.66:51820' }, /the node did not sign it/],
+  ['renumbered', { ...endpoint(1, 9), number: 10 }, /the node did not sign it/],
+  ['of another node', { ...endpoint(0, 9), node: second?.nodeId ?? '' }, /the node did not sign it/],
+  ['of another cluster', { ...endpoint(1, 9), cluster: '0b'.repeat(16) }, /the node did not sign it/],
+  ['of nobody who is known', endpoint(3, 9), /nobody knows this node/],
+]
+for (const [what, record, why] of forged)
+  t.test(`an endpoint that is ${what} is a refusal, and those beside it count`, async t => {
+    const view = viewOf(0, [0, 1])
+    const { changed, refusals } = await view.hear(moved(record, endpoint(1, 5)))
+    t.match(refusals, [{ what: `endpoint of ${record.node}`, why }])
+    t.equal(refusals.length, 1)
+    t.same([changed, view.peers()[0]?.endpoint], [true, '192.0.2.9:51820'])
+  })
+
+t.test('an endpoint that is old, known or of who is gone is no refusal: others pass it on', async t => {
+  const view = viewOf(0, [0, 1])
+  await view.hear(moved(endpoint(1, 5)))
+  t.match(await view.hear(moved(endpoint(1, 4), endpoint(1, 5))), { changed: false, refusals: [] })
+  const { nodeId, keys } = second ?? newNode()
+  const gone = signLeaving({ cluster, node: nodeId, at: '2026-11-27T08:00:00Z' }, keys.lease.privateKey)
+  await view.hear({ membership: { members: [], departures: [gone] }, endpoints: [] })
+  t.match(await view.hear(moved(endpoint(1, 6))), { changed: false, refusals: [] })
+})
+
+t.test('of many forged endpoints few are looked at', async t => {
+  const many = Array.from({ length: 100 }, (_, at) => ({ ...endpoint(1, 9), number: 10 + at }))
+  const { refusals } = await viewOf(0, [0, 1]).hear(moved(...many), () => 3)
+  t.same([refusals.length, refusals.at(-1)?.what], [4, 'the rest'])
 })
 
 /** Nodes that call each other's `hear`; `cut` are those that nobody reaches. */

@@ -29,13 +29,14 @@ const fake: NodeView = {
 
 type Ask = { readonly authorization?: string | undefined; readonly body?: string }
 
-async function nodeAt(t: Test, changes: Partial<NodeView> = {}) {
+async function nodeAt(t: Test, changes: Partial<NodeView> = {}, refused: string[] = []) {
   const routes = commandRoutes({ ...fake, ...changes })
   const server = await serveHttp({
     address: '127.0.0.1',
     port: 0,
     routes,
     guard: bearerGuard(token),
+    refused: ({ route, what }, { status }) => void refused.push(`${route} ${what ?? ''}: ${status}`),
     report: () => undefined,
   })
   t.teardown(() => closeHttp(server))
@@ -89,6 +90,25 @@ t.test('what wants an order asks for no token', async t => {
   t.equal((await ask('POST', '/v1/agent/unlock', { authorization: '', body: '{}' })).status, 409)
   t.equal((await ask('POST', '/v1/agent/acknowledgement', { authorization: '', body: '{}' })).status, 400)
   t.equal((await ask('POST', '/v1/agent/status', { authorization: '' })).status, 401)
+})
+
+t.test('who refuses hears which command it was, and news come with who told them', async t => {
+  const [refused, told]: [string[], string[]] = [[], []]
+  const changes: Partial<NodeView> = {
+    command: () => Promise.reject(new HttpError(403, 'no', 'sign it')),
+    news: (news, from) => {
+      told.push(from)
+      return Promise.resolve(news)
+    },
+  }
+  const ask = await nodeAt(t, changes, refused)
+  await ask('POST', '/v1/agent/command', { body: '{"action":"leave"}' })
+  await ask('POST', '/v1/agent/command', { body: '{"action":"shell"}' })
+  await ask('POST', '/v1/agent/command', { authorization: '', body: '{"action":"leave"}' })
+  t.same(refused, ['POST /v1/agent/command leave: 403', 'POST /v1/agent/command : 400', 'undefined : 401'])
+  const body = JSON.stringify({ membership: { members: [], departures: [] }, endpoints: [] })
+  t.equal((await ask('POST', '/v1/agent/news', { body })).status, 200)
+  t.same(told, ['127.0.0.1'])
 })
 
 t.test('status is what the node says', async t => {

@@ -26,8 +26,8 @@ export type TakenCall = {
   readonly closed: Promise<number>
 }
 
-/** A gateway on loopback that only takes calls: `call` is the next one, however early it came. */
-export async function gatewayAt(t: Test, options: ServerOptions = {}) {
+/** A gateway, on loopback unless told otherwise, that only takes calls: `call` is the next one, however early it came. */
+export async function gatewayAt(t: Pick<Test, 'teardown'>, options: ServerOptions = {}, host = '127.0.0.1') {
   const { key, certificate: cert } = certificate
   const https = createServer({ key, cert, minVersion: 'TLSv1.3' })
   const server = new WebSocketServer({ server: https, perMessageDeflate: true, ...options })
@@ -42,7 +42,7 @@ export async function gatewayAt(t: Test, options: ServerOptions = {}) {
     const extensions = request.headers['sec-websocket-extensions']
     calls.put({ socket, path: request.url ?? '', extensions, next: frames.take, closed })
   })
-  https.listen(0, '127.0.0.1')
+  https.listen(0, host)
   await once(https, 'listening')
   t.teardown(() => {
     for (const socket of server.clients) socket.terminate()
@@ -50,7 +50,7 @@ export async function gatewayAt(t: Test, options: ServerOptions = {}) {
     https.close()
   })
   const { port } = https.address() as AddressInfo
-  return { url: `https://127.0.0.1:${port}/ignored?x=1`, call: calls.take }
+  return { url: `https://${host}:${port}/ignored?x=1`, call: calls.take }
 }
 
 export const helloIn = (frame: unknown) => enrollCallSchema.parse(frame).hello

@@ -65,6 +65,15 @@ for (const [why, command, status] of refused)
     t.same([set.held(), set.did], [[], []])
   })
 
+t.test('what strangers have refused costs operators no patience', async t => {
+  const { node, order, held, other } = setUp()
+  const lie = order({}, newWallet())
+  for (let at = 0; at < 40; at++)
+    await t.rejects(carryOut(node, { action: 'hold', order: lie }), { name: 'HttpError', status: 403 })
+  await carryOut(node, { action: 'hold', order: order() })
+  t.same(held(), [other])
+})
+
 t.test('one that is older than what is known is refused as such', async t => {
   const { node, order, held } = setUp()
   await carryOut(node, { action: 'release', order: order({ action: 'release', number: atMs + 1 }) })

@@ -172,6 +172,15 @@ t.test('it is refused where others would have too few holders, but not by force'
   await set.ended
 })
 
+t.test('who is not the owner learns no more than that, whoever depends on the node', async t => {
+  for (const reached of [[], [1, 2, 3]]) {
+    const { node, order, world } = setUp(4, reached)
+    const lie = leave(node, { order: order({}, newWallet()) }, world)
+    await t.rejects(lie, { name: 'HttpError', status: 403, message: /who is not the owner/ })
+    t.equal(node.spread?.inTouch(), false, 'nobody is called')
+  }
+})
+
 type Set = ReturnType<typeof setUp>
 const refused: readonly (readonly [string, (set: Set) => Promise<unknown>, number])[] = [
   ['no order', ({ node }) => carryOut(node, { action: 'leave' }), 403],

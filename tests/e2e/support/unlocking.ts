@@ -1,5 +1,5 @@
 import { formatTime, fromBase64url } from '../../../protocol/fields.ts'
-import { composeOrder } from '../../../protocol/order.ts'
+import { composeOrder, type Order } from '../../../protocol/order.ts'
 import {
   unlockContext,
   type UnlockOffer,
@@ -8,6 +8,7 @@ import {
 } from '../../../protocol/requests.ts'
 import { sealTo } from '../../../protocol/seal.ts'
 import { signText } from '../../../protocol/wallet.ts'
+import { postToAgent, type Said } from './agent-port.ts'
 import type { Site } from './node.ts'
 import { escrowOpener, nodeFile } from './wallet-file.ts'
 
@@ -20,10 +21,17 @@ export async function fetchSecret(site: Site): Promise<Buffer> {
   return (await escrowOpener(site))(escrow)
 }
 
-/** The answer to a fresh offer: this secret, under an order signed with this private key; right in all else. */
+export type Unlocking = {
+  readonly secret: Uint8Array
+  /** The private key that signs the order. */
+  readonly signer: Uint8Array
+  readonly changes?: Partial<Order>
+}
+
+/** The answer to a fresh offer: this secret, under an order signed with this key; right in all that is not changed. */
 export async function unlockRequest(
   site: Site,
-  { secret, signer }: { readonly secret: Uint8Array; readonly signer: Uint8Array },
+  { secret, signer, changes = {} }: Unlocking,
 ): Promise<UnlockRequest> {
   const offer = await fetchOffer(site)
   const { orderNumber } = await nodeFile(site)
@@ -33,6 +41,7 @@ export async function unlockRequest(
     arguments: { nonce: offer.nonce },
     number: Math.max(orderNumber, offer.number) + 1,
     expires: formatTime(new Date(Date.now() + lifeMs)),
+    ...changes,
   })
   const box = sealTo(fromBase64url(offer.oneTimeKey), unlockContext(offer), secret)
   return { order: { text, signature: signText(text, signer) }, box }
@@ -43,18 +52,6 @@ async function fetchOffer({ network }: Site): Promise<UnlockOffer> {
 }
 
 /** Posts a body to the unlock desk, with the agent's token, which is right. */
-export async function postUnlock(
-  site: Site,
-  body: unknown,
-): Promise<{ readonly status: number; readonly body: unknown }> {
-  const { enrolled } = await nodeFile(site)
-  // By a configuration file alone, quoted as JSON: so nothing of it is an argument.
-  const config = [
-    `header = "Authorization: Bearer ${enrolled?.agentToken ?? ''}"`,
-    `data = ${JSON.stringify(JSON.stringify(body))}`,
-  ]
-  const flags = ['-s', '-m', '60', '-w', '\n%{http_code}', '-K', '-', url]
-  const text = await site.network.exec('curl', flags, { input: config.join('\n'), timeoutMs: 70_000 })
-  const end = text.lastIndexOf('\n')
-  return { status: Number(text.slice(end)), body: JSON.parse(text.slice(0, end)) }
+export function postUnlock(site: Site, body: unknown): Promise<Said> {
+  return postToAgent(site, '/v1/agent/unlock', body)
 }
