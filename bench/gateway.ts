@@ -1,8 +1,10 @@
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import * as z from 'zod'
 import { challengeSchema, composeLogin, tokensSchema } from '../protocol/login.ts'
+import { bundle } from '../image/bundle.ts'
 import { workFolder } from '../qemu/folder.ts'
 import { startProgram } from '../qemu/program.ts'
 import { authority, signedBy } from '../tests/protocol/cluster/sample.ts'
@@ -14,31 +16,35 @@ import type { Values } from './table.ts'
 /** A cluster has at most 256 members. */
 const nodes = 250
 const load = { connections: 8, requests: 200, rounds: 5 }
-const program = join(import.meta.dirname, 'gateway/program.ts')
+const program = 'bench/gateway/program.ts'
 
 /** Figures of a gateway on this machine alone; it and each peer are processes of their own, and so is the client. */
 export async function gatewayFigures(): Promise<Values> {
   await using folder = await workFolder()
+  const file = join(folder.path, 'program.cjs')
+  await writeFile(file, (await bundle(program)).text)
   const [small, large] = [join(folder.path, 'small.db'), join(folder.path, 'large.db')]
   const before = await fillRegistry(small, 0)
   const after = await fillRegistry(large, nodes)
   const id = after.nodes.get(agentPlace.host)?.nodeId ?? ''
   await using stack = new AsyncDisposableStack()
-  const { memoryBytes } = await startServer(['gateway', small, authority.address], stack)
-  const gateway = await startServer(['gateway', large, authority.address], stack)
+  const start: Start = args =>
+    startServer(args[0] === 'gateway' ? [...asInImages, file] : [file], args, stack)
+  const { memoryBytes } = await start(['gateway', small, authority.address])
+  const gateway = await start(['gateway', large, authority.address])
   const added = after.bytes - before.bytes + gateway.memoryBytes - memoryBytes
   return {
-    ...(await speeds(gateway.port, id, stack)),
+    ...(await speeds(gateway.port, id, start)),
     gateway_mb_per_1000: (added / nodes / 1e6) * 1000,
   }
 }
 
-async function speeds(port: number, id: string, stack: AsyncDisposableStack): Promise<Values> {
-  await startServer(['agent'], stack)
+async function speeds(port: number, id: string, start: Start): Promise<Values> {
+  await start(['agent'])
   const { certificate } = await benchCertificate()
   const tls = { host: '127.0.0.1', ca: certificate, servername: serverName }
   const authorization = `Bearer ${await signIn({ ...tls, port })}`
-  const portOf = async (kind: string) => (await startServer([kind], stack)).port
+  const portOf = async (kind: string) => (await start([kind])).port
   const https = { ...tls, port: await portOf('https') }
   const target = (name: string, options: Target['options'], more: Partial<Target> = {}): Target => {
     return { name, scheme: 'https', options, ...more }
@@ -75,8 +81,14 @@ export function ratios(rates: ReadonlyMap<string, number>): Values {
 
 const startedSchema = z.strictObject({ port: z.number(), memoryBytes: z.number() })
 
-async function startServer(args: readonly string[], stack: AsyncDisposableStack) {
-  const running = await startProgram(process.execPath, ['--no-warnings', '--expose-gc', program, ...args])
+/** Starts one of the servers of gateway/program.ts, until the stack ends. */
+type Start = (args: readonly string[]) => Promise<z.infer<typeof startedSchema>>
+
+/** services/gateway/service.json. */
+const asInImages = ['--jitless']
+
+async function startServer(node: readonly string[], args: readonly string[], stack: AsyncDisposableStack) {
+  const running = await startProgram(process.execPath, ['--no-warnings', '--expose-gc', ...node, ...args])
   stack.defer(async () => {
     await running.stop()
   })

@@ -36,7 +36,7 @@ export const gatewayRun: Command = {
     ...nodeOptions,
   },
   examples: [
-    'orama gateway run --data gateway',
+    'orama gateway --data gateway',
     'orama gateway run --data gateway --listen 192.0.2.9:8443 --cert c.pem --key k.pem --origin https://gw.example:8443',
   ],
   run: serve,

@@ -20,15 +20,25 @@ export async function dispatch(world: World, table: CommandTable, argv: readonly
 }
 
 async function carryOut(world: World, table: CommandTable, argv: readonly string[]): Promise<Output> {
-  const [area = '', name = '', ...rest] = argv
+  const [area = '', ...words] = argv
   if (area === '' || isHelp(area)) return asText(overview(table))
   const commands = Object.hasOwn(table, area) ? table[area] : undefined
   if (commands === undefined) throw unknown(`Unknown command '${area}'`)
+  const [name = '', ...rest] = [...nameOfSole(commands, words), ...words]
   if (name === '' || isHelp(name)) return asText(overview({ [area]: commands }))
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined) throw unknown(`Unknown command '${area} ${name}'`)
   if (rest.some(isHelp)) return asText(commandHelp(`orama ${area} ${name}`, command))
   return command.run(world, parse(command, { name: `${area} ${name}`, args: rest }))
+}
+
+/** The one command of an area need not be named: `orama gateway --data DIR`. */
+function nameOfSole(
+  commands: Readonly<Record<string, Command>>,
+  [first = '']: readonly string[],
+): readonly string[] {
+  const names = Object.keys(commands)
+  return names.length === 1 && first.startsWith('-') && !isHelp(first) ? names : []
 }
 
 function isHelp(word: string): boolean {

@@ -82,10 +82,13 @@ const passOn: RequestListener = (_, response) => {
   asked.end()
 }
 
-const [kind = '', ...args] = process.argv.slice(2)
-const start = kinds[kind]
-if (start === undefined)
-  throw new RangeError(`Cannot serve '${kind}': there are ${Object.keys(kinds).join(' ')}`)
-const port = await start(...args)
-await globalThis.gc?.({ type: 'major', execution: 'async' })
-console.log(JSON.stringify({ port, memoryBytes: process.memoryUsage.rss() }))
+async function main([kind = '', ...args]: readonly string[]): Promise<void> {
+  const start = kinds[kind]
+  if (start === undefined)
+    throw new RangeError(`Cannot serve '${kind}': there are ${Object.keys(kinds).join(' ')}`)
+  const port = await start(...args)
+  await globalThis.gc?.({ type: 'major', execution: 'async' })
+  console.log(JSON.stringify({ port, memoryBytes: process.memoryUsage.rss() }))
+}
+
+void main(process.argv.slice(2))

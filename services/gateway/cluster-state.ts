@@ -34,6 +34,7 @@ export async function openClusterState(sources: StateSources): Promise<ClusterSt
   const ownerByNode = new Map<string, string>()
   const heard = new Set<string>()
   let membership = await meet(sources, heard)
+  await sources.registry.nodeTokens.removeDeparted()
   let nodes = listed(membership, ownerByNode)
   return {
     nodes: () => nodes,

@@ -40,6 +40,17 @@ export function requestIdOf({ response }: Visit): string | undefined {
   return typeof id === 'string' ? id : undefined
 }
 
+/** A line for a connection that wants to speak WebSocket. */
+export function upgradeLine({
+  address,
+  taken,
+}: {
+  readonly address: string | undefined
+  readonly taken: boolean
+}): string {
+  return lineOf({ upgrade: taken ? 'taken' : 'refused', address })
+}
+
 /** A line for what went wrong and was not told to the client, with the id of the request at which it did. */
 export function faultLine(error: unknown, id?: string): string {
   return lineOf({ id, error: describe(error) })

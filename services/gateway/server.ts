@@ -7,7 +7,7 @@ import type { Certificate } from './certificate.ts'
 import { gatewayMetrics, type Metrics, type Refusal } from './metrics.ts'
 import { type Rate, type RateLimiter, rateLimiter } from './rate-limit.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
-import { faultLine, requestIdOf, requestLog } from './request-log.ts'
+import { faultLine, requestIdOf, requestLog, upgradeLine } from './request-log.ts'
 import { isAway } from './registry/database.ts'
 import type { SignIn } from './sign-in.ts'
 import { type Standing, stateRoutes } from './state-routes.ts'
@@ -78,11 +78,21 @@ export async function serveGateway(gateway: Gateway): Promise<Server> {
     },
     routes: admitted(gateway, metrics, slow),
   })
-  if (gateway.upgrade !== undefined) server.on('upgrade', upgrades(gateway.upgrade, metrics, [any, slow]))
+  if (gateway.upgrade !== undefined)
+    server.on('upgrade', noted(write, upgrades(gateway.upgrade, metrics, [any, slow])))
   return server
 }
 
 type Upgrade = NonNullable<Gateway['upgrade']>
+
+/** One line for each: a refusal ends the connection at once. */
+function noted(write: Gateway['write'], upgrade: Upgrade): Upgrade {
+  return (request, socket, head) => {
+    const address = request.socket.remoteAddress
+    upgrade(request, socket, head)
+    write(upgradeLine({ address, taken: !socket.writableEnded }))
+  }
+}
 
 /** No guard of the HTTP server sees them, and they are as slow as a login. */
 function upgrades(upgrade: Upgrade, metrics: Metrics, paces: readonly RateLimiter[]): Upgrade {

@@ -37,6 +37,14 @@ t.test('the help of command offers only what a node of this version carries out'
   t.match(out, /: restart, stop, start, status, seccomp, reboot\n/)
 })
 
+t.test('the one command of an area need not be named', async t => {
+  const named = await orama(setting, 'gateway', 'run', '--data', 'x', '--listen', '443')
+  const unnamed = await orama(setting, 'gateway', '--data', 'x', '--listen', '443')
+  t.equal(named.code, 2)
+  t.same(unnamed, named)
+  t.match((await orama(setting, 'monitor', '--env', 'x')).err, /Unknown command 'monitor --env'/)
+})
+
 const refused: readonly (readonly [string, readonly string[]])[] = [
   ['an unknown area', ['cluster', 'status']],
   ['an unknown command', ['node', 'format']],

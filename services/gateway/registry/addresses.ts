@@ -111,7 +111,7 @@ async function allocate(
     tokenHash: sha256Hex.parse(allocation.tokenHash),
     freeFrom: later(until, restDays * dayMs),
   }
-  await database.execute([again(values), lowest({ ...values, now: formatTime(now) }, range)], {
+  await database.execute([again(values), lowest({ ...values, now }, range)], {
     repeatable: true,
   })
   const held = await find(database, hello)
@@ -131,10 +131,14 @@ function again(values: Holder): Statement {
 
 /**
  * Finds the lowest free address and takes it, in one statement: two at once get two. An address is free when nobody
- * has it or its rest is over, and no member has it: of the genesis and of members that came with a copy of the
- * records, nobody asked for one here. The row of its last holder is replaced.
+ * has it or its rest is over, and no member has it, nor had it until a short while ago: of the genesis and of members
+ * that came with a copy of the records, nobody asked for one here. The row of its last holder is replaced.
  */
-function lowest(values: Holder & { readonly now: string }, { first, last, reserved }: Range): Statement {
+function lowest(
+  { now, ...holder }: Holder & { readonly now: Date },
+  { first, last, reserved }: Range,
+): Statement {
+  const values = { ...holder, now: formatTime(now), rested: later(now, -restDays * dayMs) }
   return [
     `WITH RECURSIVE pool (address) AS (
        SELECT :first UNION ALL SELECT address + 1 FROM pool WHERE address < :last
@@ -150,7 +154,8 @@ function lowest(values: Holder & { readonly now: string }, { first, last, reserv
        AND NOT EXISTS (
          SELECT 1 FROM records AS member
          WHERE member.address = pool.address AND NOT EXISTS (
-           SELECT 1 FROM records AS gone WHERE gone.kind = 'departure' AND gone.name = member.name
+           SELECT 1 FROM records AS gone
+           WHERE gone.kind = 'departure' AND gone.name = member.name AND gone.at <= :rested
          )
        )
      HAVING min(pool.address) IS NOT NULL

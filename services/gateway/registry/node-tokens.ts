@@ -10,6 +10,8 @@ export type NodeTokens = {
   /** Lends a node's token for one call; undefined where there is none. Throws RangeError for one that was altered. */
   readonly use: <T>(node: string, use: (token: Uint8Array) => T | Promise<T>) => Promise<T | undefined>
   readonly remove: (node: string) => Promise<void>
+  /** Removes those of nodes that are members no more: a gateway that ended at the wrong moment left them. */
+  readonly removeDeparted: () => Promise<void>
 }
 
 const tokenBytes = 32
@@ -29,6 +31,12 @@ export function nodeTokensOf(database: Database, key: Uint8Array): NodeTokens {
     },
     remove: async node => {
       await decide(database, ['DELETE FROM node_tokens WHERE node = :node', { node: nodeId.parse(node) }])
+    },
+    removeDeparted: async () => {
+      await decide(database, [
+        "DELETE FROM node_tokens WHERE node IN (SELECT name FROM records WHERE kind = 'departure')",
+        {},
+      ])
     },
   }
 }
