@@ -1,5 +1,6 @@
 import type { JoinAnswer, JoinOffer, JoinRequest } from '../../../protocol/cluster/joining.ts'
 import type { Acknowledgement } from '../../../protocol/completion.ts'
+import type { CompletionAnswer } from '../../../protocol/requests.ts'
 import { fromBase64url } from '../../../protocol/fields.ts'
 import { nodeIdOf } from '../../../protocol/hello.ts'
 import { HttpError } from '../../../http/error.ts'
@@ -35,6 +36,7 @@ export class LostInviteError extends HttpError {
  */
 export function joinDesk(of: JoinWith): (request: JoinRequest) => Promise<JoinAnswer> {
   const settled = settlement(of)
+  const delivered = new Map<string, CompletionAnswer>()
   const underWay = new Map<string, { readonly grant: string; readonly end: Promise<JoinAnswer> }>()
   return async request => {
     const wanted = judgeRequest(request, of.offer)
@@ -45,7 +47,7 @@ export function joinDesk(of: JoinWith): (request: JoinRequest) => Promise<JoinAn
     if (other !== undefined) return other.end
     if (underWay.size >= underWayMax)
       throw new HttpError(503, 'too many enrollments are under way', 'try again in some minutes')
-    const end = enroll({ ...of, ...settled }, wanted)
+    const end = enroll({ ...of, ...settled, delivered }, wanted)
     underWay.set(hello, { grant: request.grant.text, end })
     try {
       return await end
@@ -57,9 +59,17 @@ export function joinDesk(of: JoinWith): (request: JoinRequest) => Promise<JoinAn
 
 const underWayMax = 32
 
-async function enroll(of: JoinWith & Settled, wanted: Wanted): Promise<JoinAnswer> {
+type Enrolling = JoinWith &
+  Settled & {
+    /** What nodes said once and to nobody else, until the agent has read it: it may have too much to do. */
+    readonly delivered: Map<string, CompletionAnswer>
+  }
+
+async function enroll(of: Enrolling, wanted: Wanted): Promise<JoinAnswer> {
   const before = await answerOf(of, wanted)
   if (before !== undefined) return of.settle(wanted, before)
+  const kept = of.delivered.get(keyOf(wanted))
+  if (kept !== undefined) return follow(of, wanted, kept)
   await refuseMember(of, wanted)
   checkTimely(wanted, of.now())
   const held = await hold(of, wanted)
@@ -68,11 +78,28 @@ async function enroll(of: JoinWith & Settled, wanted: Wanted): Promise<JoinAnswe
   const admission = { hello, grant, invite, claim, address: held.address }
   const completion = await orRelease(of, wanted, () => of.agent.join(admission))
   const delivery = { completion, hello: wanted.hello, nodeIp: wanted.grant.nodeIp }
-  const answer = await orRelease(of, wanted, () => deliver(delivery, of.deliver))
-  // From here on the node is enrolled: nothing of it is given back.
+  return follow(of, wanted, await orRelease(of, wanted, () => deliver(delivery, of.deliver)))
+}
+
+/** From here on the node is enrolled: nothing of it is given back. */
+async function follow(of: Enrolling, wanted: Wanted, answer: CompletionAnswer): Promise<JoinAnswer> {
+  keep(of.delivered, keyOf(wanted), answer)
   await refuseLost(of, wanted)
   const acknowledgement = await opened(of.agent.joined(wanted.hello, answer))
+  of.delivered.delete(keyOf(wanted))
   return of.settle(wanted, { acknowledgement, member: answer.member })
+}
+
+/** Of those that nobody asked for again the oldest goes. */
+function keep(delivered: Enrolling['delivered'], key: string, answer: CompletionAnswer): void {
+  const [oldest] = delivered.keys()
+  if (delivered.size >= underWayMax && oldest !== undefined) delivered.delete(oldest)
+  delivered.set(key, answer)
+}
+
+/** An answer is to one grant. */
+function keyOf({ hello, request: { grant } }: Wanted): string {
+  return `${hello} ${grant.signature}`
 }
 
 /**
@@ -97,7 +124,7 @@ function opened(acknowledgement: Promise<Acknowledgement>): Promise<Acknowledgem
 
 /** What the node answered when it was asked before, with this very grant. */
 async function answerOf(
-  { registry, pending }: JoinWith & Settled,
+  { registry, pending }: Enrolling,
   wanted: Wanted,
 ): Promise<JoinAnswer | undefined> {
   const { hello, request } = wanted

@@ -89,6 +89,20 @@ t.test('what does not prove itself is said once, and goes nowhere', async t => {
   t.same([state.nodes().length, told], [1, []])
 })
 
+t.test('a gateway that starts removes the tokens that others left of departed nodes', async t => {
+  const registry = await memoryRegistry(t)
+  const member = joinRecord()
+  const [node, kept] = [idOf(member), idOf(genesis)]
+  const text = composeEviction({ cluster, node, force: 'no', issued: '2026-11-21T09:00:00Z' })
+  const departures = [evicted(node, signedBy(authority, text))]
+  await registry.members.add({ ...noMembers, members: [genesis, member], departures }, now())
+  for (const one of [node, kept]) await registry.nodeTokens.put(one, Buffer.alloc(32, 1))
+  const { agent } = agentWith(newsOf({ members: [genesis, member], departures }))
+  await openClusterState({ registry, agent, now, report: fail(t) })
+  t.equal(await registry.nodeTokens.use(node, () => 'there'), undefined)
+  t.equal(await registry.nodeTokens.use(kept, () => 'there'), 'there')
+})
+
 t.test('a node that was evicted is a member no more, and its token is gone', async t => {
   const registry = await memoryRegistry(t)
   const member = joinRecord()

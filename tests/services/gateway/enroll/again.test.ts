@@ -165,6 +165,18 @@ t.test('where it stays away the answer of the node is kept for who asks again', 
   t.equal(await stateOf(real, invite), 'spent')
 })
 
+t.test('an agent that is busy when the node has answered is asked again, the node is not', async t => {
+  const node = await waitingNode(t, session)
+  const { registry, agent, ask } = await running(t, { changes: { deliver: { port: node.port } } })
+  agent.busy.times = 2
+  const invite = await storedInvite(registry)
+  const request = requestFor(session, invite)
+  t.equal((await enroll({ ask }, request)).status, 503)
+  t.equal((await enroll({ ask }, request)).status, 503)
+  t.equal((await enroll({ ask }, request)).status, 200)
+  t.equal(await stateOf(registry, invite), 'spent')
+})
+
 t.test('a registry that is away before anything has begun is a 503 as well', async t => {
   const real = await memoryRegistry(t)
   const find = () => Promise.reject(new RegistryAwayError('Cannot reach rqlite'))

@@ -48,9 +48,12 @@ const wishes = [
   ['no key', '/v1/agent/enroll', { 'sec-websocket-key': '' }, 400],
 ] as const
 for (const [what, path, headers, status] of wishes)
-  t.test(`who wants a WebSocket with ${what} is answered ${status}`, async t =>
-    t.equal(await upgraded(await running(t), path, headers), status),
-  )
+  t.test(`who wants a WebSocket with ${what} is answered ${status}, which the log says`, async t => {
+    const gateway = await running(t)
+    t.equal(await upgraded(gateway, path, headers), status)
+    const upgrade = status === 101 ? 'taken' : 'refused'
+    if (status !== 400) t.match(await gateway.logged(1), [{ upgrade, address: '127.0.0.1' }])
+  })
 
 t.test('a request without that wish finds no such route', async t =>
   t.equal((await (await running(t)).ask('GET', '/v1/agent/enroll')).status, 404),

@@ -39,6 +39,8 @@ export async function playedAgent(t: Test, changes: Routes = {}) {
   let { membership } = known
   const opened = new Map<string, { readonly admission: Admission; readonly open: (box: string) => Buffer }>()
   const asked: string[] = []
+  /** So often it has too much to do to say whether a node has joined. */
+  const busy = { times: 0 }
   const news = (): News => ({ membership: recordsOf(membership), endpoints: [] })
   const seal = (admission: Admission) => {
     const { hello, grant, invite, address } = admission
@@ -74,6 +76,7 @@ export async function playedAgent(t: Test, changes: Routes = {}) {
     'POST /joined': {
       bodyBytesMax: 1024 * 1024,
       handle: ({ body }) => {
+        if (busy.times-- > 0) throw new HttpError(503, 'busy', 'ask again')
         const { hello, answer } = parseJson(body, joinedSchema)
         const { admission, open } = opened.get(hello) ?? {}
         if (admission === undefined || open === undefined) throw new HttpError(403, 'nobody knows it', 'join')
@@ -87,5 +90,5 @@ export async function playedAgent(t: Test, changes: Routes = {}) {
   }
   const server = await serveHttp({ path, routes: { ...routes, ...changes }, report: unheard })
   t.teardown(() => closeHttp(server))
-  return { path, asked, membership: () => membership, close: () => closeHttp(server) }
+  return { path, asked, busy, membership: () => membership, close: () => closeHttp(server) }
 }

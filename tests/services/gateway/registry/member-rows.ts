@@ -21,6 +21,7 @@ import {
 } from '../../../protocol/cluster/sample.ts'
 import { after, type Backend, hash, many, now, type Pair, row } from './backend.ts'
 
+const day = 24 * 60
 const none: MembershipRecords = { members: [], departures: [] }
 const [first, second, third] = [newNode(), newNode(), newNode()]
 const genesis = genesisRecord({ node: first })
@@ -244,6 +245,17 @@ export function memberRows(backend: Backend): void {
     t.equal((await addresses.list(now))[0]?.state, 'confirmed')
     await a.add({ ...none, departures: [evicting(second, authority)] }, now)
     t.match((await addresses.list(now))[0], { state: 'resting', freeFrom: '2026-12-21T08:00:00Z' })
+  })
+
+  row(backend, 'so does that of one that nobody asked for here', async (t, pair) => {
+    const [a] = both(pair)
+    const addresses = addressesOf(pair[1])
+    await a.add({ ...none, members: [genesis, joined] }, now)
+    await a.add({ ...none, departures: [evicting(second, authority)] }, now)
+    const ask = (of: number, minutes: number) =>
+      addresses.allocate({ hello: hash(of), tokenHash: hash(of), until: after(minutes + 15) }, after(minutes))
+    t.equal(await ask(1, 30 * day - 1), '10.0.0.3')
+    t.equal(await ask(2, 30 * day), '10.0.0.2')
   })
 
   row(backend, 'rows that no gateway wrote are not passed on, and keep nothing out', async (t, pair) => {
