@@ -1,27 +1,31 @@
 import { toBase64url } from '../protocol/fields.ts'
 import { newKeyPair } from '../protocol/keys.ts'
 import { acknowledgementAnswerSchema, acknowledgementContext } from '../protocol/requests.ts'
+import type { AcknowledgementAnswer } from '../protocol/requests.ts'
 import { openFrom } from '../protocol/seal.ts'
 import { sameAddress } from '../protocol/wallet.ts'
 import { agentUrl, askNode } from './agent.ts'
 import { acknowledgedNode } from './complete.ts'
+import type { Acknowledged } from './complete.ts'
 import { Failure } from './failure.ts'
-import type { Enrolled, GenesisFile } from './node-file.ts'
+import type { GenesisFile, NodeFile } from './node-file.ts'
 import { signOrder } from './order.ts'
 import type { Wallet } from './wallet.ts'
 import type { World } from './world.ts'
 
-export type AcknowledgementQuestion = {
-  readonly node: GenesisFile
+export type AcknowledgementQuestion<T extends NodeFile> = {
+  readonly node: T
   readonly folder: string
   readonly wallet: Wallet
+  /** Brings the request, as JSON, to the node. */
+  readonly ask: (body: string) => Promise<AcknowledgementAnswer>
 }
 
-/** Asks an enrolled node once more, over WireGuard and by an order of its owner, for its sealed acknowledgement. */
-export async function fetchAcknowledgement(
+/** Asks an enrolled node once more, by an order of its owner, for its sealed acknowledgement. */
+export async function fetchAcknowledgement<T extends NodeFile>(
   world: World,
-  question: AcknowledgementQuestion,
-): Promise<Enrolled<GenesisFile>> {
+  question: AcknowledgementQuestion<T>,
+): Promise<Acknowledged<T>> {
   const { folder, wallet } = question
   if (!sameAddress(wallet.address, question.node.owner))
     throw new Failure(
@@ -32,16 +36,7 @@ export async function fetchAcknowledgement(
   const ephemeral = toBase64url(publicKey)
   const request = { folder, wallet, now: world.now(), action: 'acknowledge', values: { ephemeral } } as const
   const { node, order } = await signOrder(question.node, request)
-  const body = JSON.stringify({ order, ephemeral })
-  const url = agentUrl(node, 'acknowledgement')
-  const answer = await askNode(world, {
-    method: 'POST',
-    url,
-    body,
-    answer: acknowledgementAnswerSchema,
-  }).catch((error: unknown) => {
-    throw explain(error, node)
-  })
+  const answer = await question.ask(JSON.stringify({ order, ephemeral }))
   try {
     return acknowledgedNode(node, {
       open: () => openFrom(privateKey, acknowledgementContext, answer.box),
@@ -50,6 +45,19 @@ export async function fetchAcknowledgement(
   } finally {
     privateKey.fill(0)
   }
+}
+
+/** Over WireGuard, where its owner is a peer of the node. */
+export function overWireguard(world: World, node: GenesisFile): AcknowledgementQuestion<GenesisFile>['ask'] {
+  return body =>
+    askNode(world, {
+      method: 'POST',
+      url: agentUrl(node, 'acknowledgement'),
+      body,
+      answer: acknowledgementAnswerSchema,
+    }).catch((error: unknown) => {
+      throw explain(error, node)
+    })
 }
 
 function explain(error: unknown, node: GenesisFile): unknown {

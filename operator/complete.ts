@@ -45,14 +45,24 @@ export async function completeOverNetwork(
   const answer = await askNode(world, question).catch((error: unknown) => {
     throw explainLoss(error, node)
   })
-  return acknowledgedNode(node, { open: () => sealed.openReply(answer.box), now: world.now() })
+  const { node: enrolled } = acknowledgedNode(node, {
+    open: () => sealed.openReply(answer.box),
+    now: world.now(),
+  })
+  return enrolled
+}
+
+export type Acknowledged<T extends NodeFile> = {
+  readonly node: Enrolled<T>
+  /** WireGuard's, that the node says it has. */
+  readonly address: string
 }
 
 /** A node with what its acknowledgement says. Throws Failure 'impostor' unless hello's keys signed for owner and cluster. */
 export function acknowledgedNode<T extends NodeFile>(
   node: T,
   answer: { open: () => Buffer; now: Date },
-): Enrolled<T> {
+): Acknowledged<T> {
   try {
     const { hello, owner, cluster } = node
     const acknowledgement = verifyAcknowledgement(JSON.parse(answer.open().toString()), {
@@ -60,8 +70,9 @@ export function acknowledgedNode<T extends NodeFile>(
       owner,
       cluster,
     })
-    const { luksUuid, agentToken } = acknowledgement
-    return { ...node, enrolled: { luksUuid, agentToken, at: formatTime(answer.now) } }
+    const { luksUuid, agentToken, wireguard } = acknowledgement
+    const enrolled = { luksUuid, agentToken, at: formatTime(answer.now) }
+    return { node: { ...node, enrolled }, address: wireguard.address }
   } catch (cause) {
     throw new Failure(
       'impostor',

@@ -7,7 +7,7 @@ import { fetchHello } from './greet.ts'
 import type { Greeting } from './greet.ts'
 import { findNodes, isGenesis, nodesFolder, saveNode, setAsidePredecessors } from './node-file.ts'
 import type { Enrolled, GenesisFile } from './node-file.ts'
-import { fetchAcknowledgement } from './acknowledge.ts'
+import { fetchAcknowledgement, overWireguard } from './acknowledge.ts'
 import { newNodeFile } from './grant.ts'
 import { asksToJoin, joinNode, readCode } from './join.ts'
 import { walletOptions, withWallet } from './wallet.ts'
@@ -127,10 +127,11 @@ async function finishEarlier(world: World, input: Input): Promise<Output> {
   }
   const folder = nodesFolder(world, input)
   world.err('Enrollment mode is over: asking the node for its acknowledgement over WireGuard\n')
+  const ask = overWireguard(world, node)
   const acknowledged = await withWallet(world, input, wallet =>
-    fetchAcknowledgement(world, { node, folder, wallet }),
+    fetchAcknowledgement(world, { node, folder, wallet, ask }),
   )
-  return finish(folder, acknowledged)
+  return finish(folder, acknowledged.node)
 }
 
 async function findGeneses(world: World, input: Input): Promise<readonly GenesisFile[]> {

@@ -4,7 +4,9 @@ import type { JoinRequest } from '../protocol/cluster/joining.ts'
 import { enrollmentCodeText, fromBase64url } from '../protocol/fields.ts'
 import { parseGrant } from '../protocol/grant.ts'
 import { nodeIdOf } from '../protocol/hello.ts'
+import { acknowledgementAnswerSchema } from '../protocol/requests.ts'
 import { sameAddress } from '../protocol/wallet.ts'
+import { fetchAcknowledgement } from './acknowledge.ts'
 import { isSet, optional } from './command.ts'
 import type { Input, Output } from './command.ts'
 import { Failure } from './failure.ts'
@@ -132,29 +134,62 @@ async function prepare(errand: Errand, joining: Joining): Promise<JoinedFile> {
 const timeoutMs = 200_000
 
 async function send(errand: Errand, node: JoinedFile, claim: string | undefined): Promise<Output> {
-  const { world, input, ticket } = errand
+  const { world, ticket } = errand
   const { environment } = ticket
   const { hello, grant, proof } = node
   const box = claim === undefined ? {} : { claim: sealClaim(claim, { hello, grant }) }
   const request: JoinRequest = { hello, grant, proof, ...box }
   world.err('Sending grant and invite; the node now makes its disk, which may take a minute\n')
-  const answer = await askGateway(world, environment, {
-    method: 'POST',
-    path: '/v1/node/enroll',
-    body: JSON.stringify(request),
-    answer: joinAnswerSchema,
-    timeoutMs,
-  }).catch((error: unknown) => {
-    throw explainLoss(error)
-  })
-  const { authority } = environment
-  const joined = joinedNode(node, { answer, authority, now: world.now() })
-  if (!sameAddress(joined.inviter, authority))
-    world.err(`Invited by ${joined.inviter}: that the authority appointed it, the node has checked\n`)
+  try {
+    const answer = await askGateway(world, environment, {
+      method: 'POST',
+      path: '/v1/node/enroll',
+      body: JSON.stringify(request),
+      answer: joinAnswerSchema,
+      timeoutMs,
+    })
+    const { authority } = environment
+    const joined = joinedNode(node, { answer, authority, now: world.now() })
+    if (!sameAddress(joined.inviter, authority))
+      world.err(`Invited by ${joined.inviter}: that the authority appointed it, the node has checked\n`)
+    return await finish(errand, joined.node)
+  } catch (error) {
+    if (!(error instanceof Failure) || error.status !== 409) throw explainLoss(error)
+    return askAgain(errand, node, error)
+  }
+}
+
+/**
+ * The gateway says that the node has joined, or that something else is in the way: the node itself knows. Throws what
+ * the gateway said where the node cannot be asked.
+ */
+async function askAgain(errand: Errand, earlier: JoinedFile, refusal: Failure): Promise<Output> {
+  const { world, input, ticket } = errand
+  const { environment } = ticket
+  const ask = (body: string) =>
+    askGateway(world, environment, {
+      method: 'POST',
+      path: `/v1/node/acknowledgement?node_id=${earlier.nodeId}`,
+      body,
+      answer: acknowledgementAnswerSchema,
+    })
   const folder = nodesFolder(world, input)
-  await saveNode(folder, joined.node)
-  await setAsidePredecessors(folder, joined.node)
-  return describeNode(joined.node)
+  world.err('Asking the node itself whether it has joined, by an order of its owner\n')
+  const { node, address } = await withWallet(world, walletInput(input, environment), wallet =>
+    fetchAcknowledgement(world, { node: earlier, folder, wallet, ask }),
+  ).catch((cause: unknown) => {
+    if (cause instanceof Failure && (cause.status !== undefined || cause.exit === 'unreachable'))
+      throw refusal
+    throw cause
+  })
+  return finish(errand, { ...node, address })
+}
+
+async function finish({ world, input }: Errand, node: Enrolled<JoinedFile>): Promise<Output> {
+  const folder = nodesFolder(world, input)
+  await saveNode(folder, node)
+  await setAsidePredecessors(folder, node)
+  return describeNode(node)
 }
 
 /** What is lost on the way may have been carried out. */

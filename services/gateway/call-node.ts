@@ -18,6 +18,8 @@ export type Call = {
   readonly path: string
   /** JSON. */
   readonly body?: string
+  /** Asked without the node's token: an order in the body has to do. */
+  readonly tokenless?: true
   /** For the audit, where it asks for more than a look. */
   readonly what?: string
   /** Of the client: when it goes, the call ends. */
@@ -43,9 +45,9 @@ export async function callNode<T>(
   call: Call,
   use: (answer: Answer, untimed: () => void) => Promise<T>,
 ): Promise<T> {
-  const token = await caller.tokenOf(call.node.nodeId)
-  if (token === undefined)
-    throw new HttpError(409, 'the gateway has no token of this node', 'it comes with its acknowledgement')
+  const token = call.tokenless === true ? undefined : await caller.tokenOf(call.node.nodeId)
+  if (token === undefined && call.tokenless !== true)
+    throw new HttpError(409, 'the gateway has no token of this node', 'it comes when its own gateway starts')
   const late = new AbortController()
   const timer = setTimeout(
     () => {
@@ -73,7 +75,7 @@ const agentPort = 9998
 const answerMs = 15_000
 const headerBytesMax = 8192
 
-async function askNode(call: Call, port: number, token: Buffer): Promise<Answer> {
+async function askNode(call: Call, port: number, token: Buffer | undefined): Promise<Answer> {
   const stream = await answerTo(open(call, port, token), call.body)
   const { statusCode = 0, headers } = stream
   if (statusCode < 200 || statusCode > 599) {
@@ -84,9 +86,13 @@ async function askNode(call: Call, port: number, token: Buffer): Promise<Answer>
 }
 
 /** Wipes the token, which is text in the header of this request alone: node:http takes no bytes there. */
-function open({ node, method, path, body, signal }: Call, port: number, token: Buffer): ClientRequest {
-  const authorization = `Bearer ${token.toString('hex')}`
-  token.fill(0)
+function open(
+  { node, method, path, body, signal }: Call,
+  port: number,
+  token: Buffer | undefined,
+): ClientRequest {
+  const bearer = token === undefined ? {} : { authorization: `Bearer ${token.toString('hex')}` }
+  token?.fill(0)
   const ofBody =
     body === undefined
       ? {}
@@ -96,7 +102,7 @@ function open({ node, method, path, body, signal }: Call, port: number, token: B
     port,
     method,
     path,
-    headers: { authorization, ...ofBody },
+    headers: { ...bearer, ...ofBody },
     agent: false,
     maxHeaderSize: headerBytesMax,
     signal,

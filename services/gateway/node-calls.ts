@@ -1,6 +1,11 @@
 import * as z from 'zod'
 import { signedTextSchema } from '../../protocol/fields.ts'
-import { commandSchema, logLines, unlockRequestSchema } from '../../protocol/requests.ts'
+import {
+  acknowledgementRequestSchema,
+  commandSchema,
+  logLines,
+  unlockRequestSchema,
+} from '../../protocol/requests.ts'
 import { parseJson } from '../../http/body.ts'
 import { parseQuery } from '../../http/query.ts'
 import type { Request } from '../../http/server.ts'
@@ -70,6 +75,14 @@ export function leaveCall(cluster: Cluster, { url, body, signal }: Request): Cal
   const command = JSON.stringify({ action: 'leave', ...parseJson(body, leaveSchema) })
   const path = '/v1/agent/command'
   return { node, method: 'POST', path, body: command, what: 'leave', signal, answerMs: commandMs }
+}
+
+/** What a node says of its enrollment, sealed to its owner, by whose order it says so. */
+export function acknowledgementCall(cluster: Cluster, { url, body, signal }: Request): Call {
+  const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
+  const request = JSON.stringify(parseJson(body, acknowledgementRequestSchema))
+  const path = '/v1/agent/acknowledgement'
+  return { node, method: 'POST', path, body: request, tokenless: true, signal }
 }
 
 /** What its owner needs to unlock a node that waits for him. */

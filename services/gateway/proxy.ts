@@ -7,6 +7,7 @@ import type { Note } from './audit-trail.ts'
 import { type Answer, type Call, type Caller, callNode } from './call-node.ts'
 import type { Cluster } from './choose-node.ts'
 import {
+  acknowledgementCall,
   asksToFollow,
   commandCall,
   leaveCall,
@@ -54,6 +55,13 @@ export function proxyRoutes(proxy: Proxy): GatewayRoutes {
         await inPlace(places, request, () => follow(proxy, logsCall(cluster, request, 'follow'), response))
         return true
       },
+    },
+    // For who enrolled a node and lost its answer, operator or not: the node judges the order.
+    'POST /v1/node/acknowledgement': {
+      access: 'anyone',
+      pace: 'slow',
+      bodyBytesMax: 4096,
+      handle: passed(acknowledgementCall),
     },
     'POST /v1/node/command': { access, bodyBytesMax, handle: passed(commandCall) },
     'POST /v1/node/leave': { access, bodyBytesMax, handle: passed(leaveCall) },

@@ -123,10 +123,7 @@ function opened(acknowledgement: Promise<Acknowledgement>): Promise<Acknowledgem
 }
 
 /** What the node answered when it was asked before, with this very grant. */
-async function answerOf(
-  { registry, pending }: Enrolling,
-  wanted: Wanted,
-): Promise<JoinAnswer | undefined> {
+async function answerOf({ registry, pending }: Enrolling, wanted: Wanted): Promise<JoinAnswer | undefined> {
   const { hello, request } = wanted
   const answer = pending(wanted) ?? (await registry.joinAnswers.find(hello))
   if (answer === undefined) return undefined
@@ -143,6 +140,6 @@ async function refuseMember({ registry }: JoinWith, { request }: Wanted): Promis
     throw new HttpError(
       409,
       'this node has joined, and its acknowledgement was lost',
-      'over WireGuard its owner can ask it for another one: POST /v1/agent/acknowledgement',
+      'its owner can ask it for another one: POST /v1/node/acknowledgement',
     )
 }

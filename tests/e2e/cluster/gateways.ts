@@ -2,7 +2,7 @@ import { minutes } from '../support/cluster-acts.ts'
 import { addEnvironment } from '../support/cluster.ts'
 import { hurryAnd, reboot, untilAllAreReady } from '../support/cluster-acts.ts'
 import { must } from '../support/node.ts'
-import { type Act, left } from './six.ts'
+import { type Act, left, lookForShares } from './six.ts'
 
 export const reportAll: Act = async (t, { cluster, nodes }) => {
   const rows = await untilAllAreReady(cluster)
@@ -17,6 +17,7 @@ export const readElsewhere: Act = async (t, six) => {
   const { tokenHash } = JSON.parse(invite) as { tokenHash: string }
   six.left.inviteHash = tokenHash
   await first.machine.stop()
+  await lookForShares(six, nodes)
   await addEnvironment(cluster, second, 'second')
   t.match(must(await cluster.orama('node', 'invites', '--env', 'second', '--json')), tokenHash)
 }

@@ -9,7 +9,7 @@ import { combineShares } from '../../../protocol/shares/split.ts'
 import { hurryAnd, minutes, reboot, report } from '../support/cluster-acts.ts'
 import { type Header, parseHeader } from '../support/header.ts'
 import { judgeHeaderWrites } from '../support/header-writes.ts'
-import { headerOn } from '../support/held-shares.ts'
+import { headerOn, wholeHeaderOn } from '../support/held-shares.ts'
 import { must } from '../support/node.ts'
 import { type Act, left, lookForShares, type Six } from './six.ts'
 
@@ -48,7 +48,7 @@ export const shareOld: Act = async (t, six) => {
   t.same(closed, [])
   t.match(named.join('; '), /epoch (\S+); epoch \1, epoch (\S+); epoch \2(;|$)/)
   await t.test('shares of two epochs make no secret, and each header opens with its own', async t =>
-    compare(t, six, { before: writes.before, after: await headerOn(fifth.place.disk, folder) }),
+    compare(t, six, { before: writes.before, after: await wholeHeaderOn(fifth.place.disk, folder) }),
   )
 
   await reboot(first, hurryAnd())

@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import type { Disk } from '../../../qemu/disk.ts'
 import type { Cluster, ClusterNode } from '../support/cluster.ts'
-import { type HeldShares, headerOn } from '../support/held-shares.ts'
+import { type HeldShares, wholeHeaderOn } from '../support/held-shares.ts'
 import type { Header } from '../support/header.ts'
 import type { HeaderRecording } from '../support/header-writes.ts'
 
@@ -34,7 +34,7 @@ export function sixOf(cluster: Cluster, of: Pick<Six, 'image' | 'shares'>): Six 
 
 /** Looks at the disks of these nodes for shares that they hold. */
 export async function lookForShares({ cluster, shares }: Six, nodes: readonly ClusterNode[]): Promise<void> {
-  for (const { place } of nodes) shares.add(await headerOn(place.disk, cluster.folder))
+  for (const { place } of nodes) shares.add(await wholeHeaderOn(place.disk, cluster.folder))
 }
 
 /** What an act left behind. Throws where the act has not been there. */

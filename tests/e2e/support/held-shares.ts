@@ -7,6 +7,7 @@ import type { Epoch } from '../../../protocol/shares/epoch.ts'
 import { combineShares } from '../../../protocol/shares/split.ts'
 import { type Disk, makeRawCopy } from '../../../qemu/disk.ts'
 import { type Header, parseHeader, takeHeader } from './header.ts'
+import { poll } from './poll.ts'
 
 /** The header of a machine's disk, which may be in use: what its guest has flushed is there. */
 export async function headerOn(disk: Disk, folder: string): Promise<Header> {
@@ -15,6 +16,26 @@ export async function headerOn(disk: Disk, folder: string): Promise<Header> {
     return await takeHeader(raw)
   } finally {
     await rm(raw.file)
+  }
+}
+
+/** The same at a moment at which its guest does not write it. */
+export function wholeHeaderOn(disk: Disk, folder: string): Promise<Header> {
+  return poll({
+    ask: () => headerOn(disk, folder),
+    wanted: isWhole,
+    what: `a whole header on '${disk.file}'`,
+    deadlineMs: 120_000,
+    askAgainMs: 2000,
+  })
+}
+
+function isWhole(header: Header): boolean {
+  try {
+    parseHeader(header)
+    return true
+  } catch {
+    return false
   }
 }
 
