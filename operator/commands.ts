@@ -14,6 +14,7 @@ import { nodeLogs } from './logs.ts'
 import { nodeList } from './members.ts'
 import { monitorReport } from './monitor.ts'
 import { nodePassword } from './password.ts'
+import { nodeRekey } from './rekey.ts'
 import { nodeUnlock } from './unlock.ts'
 import { walletAddress, walletNew } from './wallet.ts'
 import { nodeWgConfig } from './wg-config.ts'
@@ -39,6 +40,7 @@ export const commands: CommandTable = {
     evict: nodeEvict,
     escrow: nodeEscrow,
     endpoints: nodeEndpoints,
+    rekey: nodeRekey,
     password: nodePassword,
     'wg-config': nodeWgConfig,
   },

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { commandActions, commandSchema } from '../protocol/requests.ts'
-import type { ServiceStatus, Status } from '../protocol/status.ts'
+import type { RekeyStatus, ServiceStatus, Status } from '../protocol/status.ts'
 import { askNode } from './agent.ts'
 import { optional } from './command.ts'
 import type { Command, Input } from './command.ts'
@@ -104,12 +104,22 @@ function describeStatus(status: Status): string {
   ]
   if (status.shares !== undefined) facts.push(...shareRows(status.shares))
   if (status.audit !== undefined) facts.push(['audit', describeAudit(status)])
+  if (status.rekey !== undefined) facts.push(['rekey', describeRekey(status.rekey)])
   if (lastPanic !== undefined) facts.push(['last panic', lastPanic])
   const services = Object.entries(status.services).map(([name, service]): [string, string] => [
     `service ${name}`,
     describeService(service),
   ])
   return columns([...facts, ...services]).join('\n')
+}
+
+function describeRekey({ state, percent, why }: RekeyStatus): string {
+  const more = {
+    running: '',
+    waiting: ', goes on when the disk is open',
+    stopped: ', goes on at the next start',
+  }
+  return `${percent} %${more[state]}${why === undefined ? '' : ` (${why})`}`
 }
 
 function describeAudit({ audit, deniedLost }: Status): string {

@@ -67,8 +67,8 @@ export const commandActions = [
   'update',
 ] as const
 
-/** More of them: each needs an `order`, which an operator has signed, or for `escrow` and `endpoints` the owner. */
-export const clusterActions = ['hold', 'release', 'evict', 'escrow', 'endpoints'] as const
+/** More of them: each needs an `order`, which an operator has signed, but the last three the owner. */
+export const clusterActions = ['hold', 'release', 'evict', 'escrow', 'endpoints', 'rekey'] as const
 
 /** What becomes of a system call that a service's filter does not allow: it fails, or is only noted. */
 export const seccompModes = ['enforce', 'audit'] as const

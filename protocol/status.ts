@@ -81,6 +81,16 @@ const sharesStatusSchema = z.object({
 })
 export type SharesStatus = z.infer<typeof sharesStatusSchema>
 
+/** How far the disk is on its way to a new volume key. */
+const rekeyStatusSchema = z.object({
+  /** `waiting`: for the disk to be open; `stopped`: it goes on when the node starts again. */
+  state: z.enum(['running', 'waiting', 'stopped']),
+  /** Of the data that has the new key; rounded down. */
+  percent: z.int().min(0).max(100),
+  why: z.string().max(200).optional(),
+})
+export type RekeyStatus = z.infer<typeof rekeyStatusSchema>
+
 /** GET /v1/agent/status. Not strict: a newer node may say more than this reader knows. */
 export const statusSchema = z.object({
   version,
@@ -104,6 +114,8 @@ export const statusSchema = z.object({
   lastOrder: counter.optional(),
   /** Absent from nodes before the first that could share. */
   shares: sharesStatusSchema.optional(),
+  /** Absent where the disk has one key. */
+  rekey: rekeyStatusSchema.optional(),
   /** Whether denied calls are counted; filters work either way. */
   audit: z.enum(['on', 'unavailable']).optional(),
   /** Records of denied calls that the kernel threw away, of whatever service; absent for none. */

@@ -6,6 +6,7 @@ import { noteEndpoints } from './endpoints.ts'
 import { takeSecretBack } from './escrow.ts'
 import { leave } from './leave.ts'
 import { takeOrder } from './orders.ts'
+import { rekey } from './rekey.ts'
 import type { Node } from './serve.ts'
 import type { Services } from './services.ts'
 
@@ -42,6 +43,7 @@ const orderedActs: Readonly<
   evict: (node, { order }) => evictNode(node, order),
   endpoints: (node, { order, endpoints }) => noteEndpoints(node, { order, endpoints }),
   escrow: (node, { order }) => takeSecretBack(node, order),
+  rekey: (node, { order }) => rekey(node, order),
   leave: (node, { order, force }) => leave(node, { order, force }),
 }
 
@@ -68,7 +70,7 @@ const fields: Readonly<Record<Exclude<keyof Command, 'action' | 'service'>, read
   mode: ['seccomp'],
   force: ['leave'],
   endpoints: ['endpoints'],
-  order: ['seccomp', 'leave', 'hold', 'release', 'evict', 'escrow', 'endpoints'],
+  order: ['seccomp', 'leave', 'hold', 'release', 'evict', 'escrow', 'endpoints', 'rekey'],
 }
 
 function checkFields(command: Command): void {

@@ -22,6 +22,7 @@ import { introduceNode } from './introduction.ts'
 import { beginLeaving, hasLeft } from './leave.ts'
 import { known, type Machine } from './machine.ts'
 import { enrolledSide } from './network.ts'
+import { waitingRekey } from './rekey.ts'
 import { type Node, serveCommands } from './serve.ts'
 import { prepareServices } from './services.ts'
 import { startCare } from './shares.ts'
@@ -57,8 +58,9 @@ async function wake(machine: Machine): Promise<Node | undefined> {
     refuse(machine, cause)
   })
   if (tokens === undefined) return undefined
-  const { record, view, escrow, shares } = tokens
+  const { record, view, escrow, shares, reencryption } = tokens
   const node = newNode(machine, { record, view })
+  if (reencryption !== undefined) node.rekey = await waitingRekey(machine)
   await openToPeers(node, shares)
   if (hasLeft(record)) {
     beginLeaving(node)

@@ -25,6 +25,7 @@ import { carryOut } from './acts.ts'
 import { known, type Machine } from './machine.ts'
 import type { RecordKeeper } from './records.ts'
 import { refusalLog } from './refusals.ts'
+import { type Rekey, rekeyStatus } from './rekey.ts'
 import { sharesStatus } from './share-status.ts'
 import type { Services } from './services.ts'
 
@@ -46,7 +47,9 @@ export type Node = RecordKeeper & {
   /** Once it has asked its guardians. */
   contacts?: Contacts
   /** Once its disk is open. */
-  care?: Pick<Care, 'goodbye' | 'takeBack' | 'trouble'>
+  care?: Pick<Care, 'goodbye' | 'takeBack' | 'renew' | 'isChanging' | 'trouble'>
+  /** While its disk is given a new key, open or closed. */
+  rekey?: Rekey | undefined
   services?: Services
   /** It tells the others that it leaves, or has done so. */
   isLeaving?: boolean
@@ -106,6 +109,7 @@ async function statusOf(node: Node): Promise<Status> {
     rootProcesses: (await rootProcesses()).slice(0, rootProcessesMax),
     lastOrder: record.lastOrder,
     shares: sharesStatus(node),
+    ...rekeyStatus(node),
     ...auditState(node.services),
     services:
       node.services === undefined ? {} : await serviceStates(node.services, machine.dataOpen === true),

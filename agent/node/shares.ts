@@ -45,9 +45,13 @@ export function guardiansOf(node: Node): GuardianClient {
 
 /**
  * After an unlock: what was cut off of a change is ended, and from then on this node's guardians know that it lives,
- * and its secret lies with the right ones.
+ * and its secret lies with the right ones. `before`: what has to end before its secret is changed.
  */
-export function startCare(node: Node, opened: Pick<Opening, 'keyslot'>): void {
+export function startCare(
+  node: Node,
+  opened: Pick<Opening, 'keyslot'>,
+  before?: (node: Node) => Promise<void>,
+): void {
   const { machine, view } = node
   const guardians = guardiansOf(node)
   const world = shareWorld(node, guardians)
@@ -65,8 +69,12 @@ export function startCare(node: Node, opened: Pick<Opening, 'keyslot'>): void {
   node.care = {
     trouble: care.trouble,
     takeBack: care.takeBack,
+    renew: care.renew,
+    isChanging: care.isChanging,
     goodbye: () => Promise.race([care.goodbye(), sleep(goodbyeMs, undefined, { ref: false })]),
   }
+  // Before the first round, which would begin with the secret.
+  if (before !== undefined) void care.holdBack(() => before(node)).catch(tolerate('rekey'))
   const { signal } = machine.stopping
   const loop = async () => {
     while (!signal.aborted && machine.state.current().name !== 'stopping') {
@@ -78,7 +86,7 @@ export function startCare(node: Node, opened: Pick<Opening, 'keyslot'>): void {
 }
 
 /** Held by an operator, or no member any more. */
-function isBarred({ view, record: { nodeId } }: Node): boolean {
+export function isBarred({ view, record: { nodeId } }: Pick<Node, 'view' | 'record'>): boolean {
   const membership = view.membership()
   return isHeld(membership, nodeId) || membership.departures.has(nodeId)
 }

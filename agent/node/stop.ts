@@ -41,6 +41,7 @@ export async function stopMachine(machine: Machine, how: End, world: StopWorld =
     await services.supervisor.stopAll().catch(tolerate('stop services'))
     await closeLogs(services).catch(tolerate('close logs'))
   }
+  await machine.node?.rekey?.stop().catch(tolerate('rekey'))
   if (machine.dataOpen === true) await world.closeData(machine).catch(tolerate('close data'))
   if (machine.node !== undefined && hasLeft(machine.node.view.into(machine.node.record)))
     await erase(machine, world)

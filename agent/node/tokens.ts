@@ -3,6 +3,7 @@ import type { NodeRecord } from '../../protocol/record.ts'
 import { type ClusterView, clusterView } from '../cluster/view.ts'
 import { configText } from '../network/wireguard.ts'
 import type { LuksHeader } from '../unlock/luks-header.ts'
+import type { Reencryption } from '../unlock/reencryption.ts'
 import { readEscrowToken, readNodeToken, readSharesToken } from '../unlock/tokens.ts'
 import type { SharesOf } from './guardian.ts'
 
@@ -14,6 +15,8 @@ export type Tokens = {
   readonly escrow: Escrow | undefined
   /** Of others. Those that cannot be read are no reason to refuse the node its own disk. */
   readonly shares: SharesOf['held']
+  /** Where the disk was being given a new key. */
+  readonly reencryption: Reencryption | undefined
 }
 
 /**
@@ -27,6 +30,7 @@ export function tokensOf(header: LuksHeader): Tokens {
     view: viewOf(record),
     escrow: readEscrowToken(header),
     shares: () => readSharesToken(header),
+    reencryption: header.reencryption,
   }
 }
 

@@ -8,8 +8,10 @@ import { inTurn } from '../system/in-turn.ts'
 import { log } from '../system/log.ts'
 import { checkUnchanged } from '../unlock/check.ts'
 import { abandon, openNode } from '../unlock/open.ts'
+import type { LuksHeader } from '../unlock/luks-header.ts'
 import { known } from './machine.ts'
 import { changeRecord } from './records.ts'
+import { goOnWith, openingsIn } from './rekey.ts'
 import type { Node } from './serve.ts'
 import { guardiansOf, startCare } from './shares.ts'
 import { nodeVolume, nodeWorld } from './volume.ts'
@@ -23,7 +25,9 @@ export async function untilOpen(node: Node, escrow: Escrow | undefined): Promise
   const opened = new AbortController()
   const open = oneAtATime(node, opened)
   const ways = openingsInTurn(record.openings)
-  const owners = ways.find(way => way.kind === 'escrow')
+  const escrows = ways.filter(way => way.kind === 'escrow')
+  // Of two the disk holds one.
+  const owners = escrows.find(way => way.number === escrow?.number) ?? escrows[0]
   if (owners !== undefined && escrow !== undefined) {
     node.unlock = unlockDesk({
       record,
@@ -58,19 +62,19 @@ function oneAtATime(node: Node, opened: AbortController): Open {
   return unlocking =>
     turn(async () => {
       if (opened.signal.aborted) return
-      await openData(node, unlocking)
-      startCare(node, unlocking.way)
+      const { reencryption } = await openData(node, unlocking)
+      startCare(node, unlocking.way, reencryption?.kind === 'clean' ? goOnWith(unlocking.secret) : undefined)
       opened.abort()
     })
 }
 
 /** Opens the volume with a secret that is lent; stores the number of an order that brought it, and what was heard. */
-async function openData(node: Node, { secret, way, lastOrder }: Unlocking): Promise<void> {
+async function openData(node: Node, { secret, way, lastOrder }: Unlocking): Promise<LuksHeader> {
   const world = nodeWorld()
   const volume = nodeVolume(known(node.machine, 'disk'))
   const started = performance.now()
   await faultPoint('unlock')
-  const { record } = await openNode(world, volume, { secret, keyslot: way.keyslot })
+  const { record, header } = await openNode(world, volume, { secret, keyslot: way.keyslot })
   node.machine.dataOpen = true
   log(`unlock: secret received to data mounted: ${(performance.now() - started).toFixed(0)} ms`)
   try {
@@ -78,6 +82,7 @@ async function openData(node: Node, { secret, way, lastOrder }: Unlocking): Prom
     await changeRecord(node, present => ({
       ...node.view.into(present),
       lastOrder: lastOrder ?? present.lastOrder,
+      openings: openingsIn(header, present.openings),
     }))
   } catch (cause) {
     await abandon(world, volume)
@@ -85,4 +90,6 @@ async function openData(node: Node, { secret, way, lastOrder }: Unlocking): Prom
     throw cause
   }
   node.unlock = undefined
+  node.rekey = undefined
+  return header
 }

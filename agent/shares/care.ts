@@ -1,8 +1,8 @@
 import { type EpochId, isSameEpoch } from '../../protocol/shares/epoch.ts'
 import { epochsOf, type Opening } from '../../protocol/shares/opening.ts'
-import type { SharePlan } from '../../protocol/shares/plan.ts'
+import { planShares, type SharePlan } from '../../protocol/shares/plan.ts'
 import { describe } from '../system/log.ts'
-import { settle, shareAnew, sweep, takeBack } from './change.ts'
+import { escrowAnew, settle, shareAnew, sweep, takeBack, type Use } from './change.ts'
 import type { GuardianClient } from './guardian-client.ts'
 import { type Need, needOf } from './need.ts'
 import type { ShareWorld } from './world.ts'
@@ -33,6 +33,15 @@ export type Care = {
   readonly goodbye: () => Promise<void>
   /** Gives the secret back to the owner. Rejects where another change is under way, or with what went wrong. */
   readonly takeBack: () => Promise<void>
+  /**
+   * Gives a new secret to whoever has the present one, and lends it: until `use` ends, no other change begins. Rejects
+   * where one is under way, or with what went wrong.
+   */
+  readonly renew: (use: Use) => Promise<void>
+  /** Keeps all changes of the secret back until `act` ends. Rejects where one is under way. */
+  readonly holdBack: (act: () => Promise<void>) => Promise<void>
+  /** What was cut off has not ended yet, or a change is under way. */
+  readonly isChanging: () => boolean
   /** What only the owner can mend; undefined for nothing. */
   readonly trouble: () => string | undefined
 }
@@ -53,7 +62,7 @@ export function careForShares(of: CareOf): Care {
   return {
     round: async () => {
       // Before anything else is changed: what was cut off has to have come to its end.
-      settled ||= await isSettled(of)
+      if (!sharing.isUnderWay()) settled ||= await isSettled(of)
       const { lacking, overfull } = await sayLease(of)
       if (!settled || sharing.isUnderWay()) return
       const isSweep = sweptMs === undefined || of.nowMs() - sweptMs >= sweepMs
@@ -72,8 +81,24 @@ export function careForShares(of: CareOf): Care {
       await sharing.exclusively(() => takeBack(world))
       await sweep(world, others(of))
     },
+    renew: async use => {
+      if (!settled) throw new Error('Cannot renew secret: what was cut off has not ended yet')
+      await sharing.exclusively(() => renew(of, use))
+    },
+    holdBack: sharing.exclusively,
+    isChanging: () => !settled || sharing.isUnderWay(),
     trouble: () => trouble,
   }
+}
+
+/** Before the new secret is used, who holds shares of the old one is told to erase them. */
+async function renew(of: CareOf, use: Use): Promise<void> {
+  const { nodeId, openings } = of.world.record()
+  if (openings.current.kind === 'escrow') return escrowAnew(of.world, use)
+  await shareAnew(of.world, planShares(nodeId, of.members()), async secret => {
+    await sweep(of.world, others(of))
+    await use(secret)
+  })
 }
 
 function troubleOf(guardians: number): string {

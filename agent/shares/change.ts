@@ -41,14 +41,15 @@ export class QuorumError extends Error {
   }
 }
 
+/** Is lent the new secret, once it is the one that opens the disk. */
+export type Use = (secret: Buffer) => Promise<void>
+
 /**
  * Gives a new secret to guardians, and destroys the old way to the disk, whichever it was. Throws QuorumError, or what
  * went wrong, with the old way still good. One call at a time; `settle` has to have succeeded since the unlock.
  */
-export async function shareAnew(world: ShareWorld, plan: SharePlan): Promise<void> {
-  // Left by a call whose record could not be stored. A guardian keeps one other epoch: that of the present way, which
-  // is still good.
-  if (world.record().openings.next !== undefined) await dropNext(world)
+export async function shareAnew(world: ShareWorld, plan: SharePlan, use?: Use): Promise<void> {
+  await dropLeft(world)
   const epochId = newEpochId(newestEpoch(world.record().openings) + 1)
   await lend(randomFillSync(secretBuffer(32)), async secret => {
     const holders = await distribute(world, { secret: secret as Buffer, epochId, plan })
@@ -64,11 +65,12 @@ export async function shareAnew(world: ShareWorld, plan: SharePlan): Promise<voi
       await dropNext(world)
       throw cause
     })
+    await commitNext(world)
+    world.log(
+      `shares: epoch ${epochName(epochId)}: ${plan.threshold} of ${plan.guardians.length} guardians open this node`,
+    )
+    await use?.(secret as Buffer)
   })
-  await commitNext(world)
-  world.log(
-    `shares: epoch ${epochName(epochId)}: ${plan.threshold} of ${plan.guardians.length} guardians open this node`,
-  )
 }
 
 /**
@@ -78,17 +80,37 @@ export async function shareAnew(world: ShareWorld, plan: SharePlan): Promise<voi
  */
 export async function takeBack(world: ShareWorld): Promise<void> {
   if (world.record().openings.next !== undefined) await dropNext(world)
-  const { openings } = world.record()
-  if (openings.current.kind === 'escrow')
+  if (world.record().openings.current.kind === 'escrow')
     throw new RangeError('Cannot take secret back: its owner has it already')
-  const number = newestEpoch(openings) + 1
+  await escrowAnew(world)
+}
+
+/** Gives a new secret to the owner, by an escrow with the next number, whoever has the present one. */
+export async function escrowAnew(world: ShareWorld, use?: Use): Promise<void> {
+  await dropLeft(world)
+  const { current } = world.record().openings
+  const number = (current.kind === 'escrow' ? current.number : current.epoch.number) + 1
   await lend(randomFillSync(secretBuffer(32)), async secret => {
     const keyslot = await world.keyslots.add(secret as Buffer)
-    await world.writeEscrow(secret as Buffer, number)
+    // First named, then written: of two escrows the disk holds one, and its number tells which way it is.
     await nameNext(world, { kind: 'escrow', keyslot, number })
+    await world.writeEscrow(secret as Buffer, number)
+    await commitNext(world)
+    world.log(`shares: escrow ${number}: the owner alone opens this node`)
+    await use?.(secret as Buffer)
   })
-  await commitNext(world)
-  world.log(`shares: escrow ${number}: the owner alone opens this node`)
+}
+
+/**
+ * Drops what a call has left whose record could not be stored. A guardian keeps one other epoch: that of the present
+ * way, which is still good. Of two escrows nobody but an unlock can tell which is on the disk.
+ */
+async function dropLeft(world: ShareWorld): Promise<void> {
+  const { current, next } = world.record().openings
+  if (next === undefined) return
+  if (current.kind === 'escrow' && next.kind === 'escrow')
+    throw new Error('Cannot change secret: a change of its escrow was cut off; start the node again')
+  await dropNext(world)
 }
 
 type Sharing = { readonly secret: Buffer; readonly epochId: EpochId; readonly plan: SharePlan }
@@ -174,7 +196,11 @@ export async function settle(world: ShareWorld, opened: Pick<Opening, 'keyslot'>
 async function tidy({ record, keyslots, removeEscrow }: ShareWorld): Promise<void> {
   const ways = openingsInTurn(record().openings)
   const named = ways.map(way => way.keyslot)
-  for (const keyslot of await keyslots.list()) if (!named.includes(keyslot)) await keyslots.kill(keyslot)
+  const there = await keyslots.list()
+  // Then this is not the header that the record is of, and its last keyslot may be the only one that opens.
+  if (!there.some(keyslot => named.includes(keyslot)))
+    throw new Error('Cannot destroy keyslots: none of the record is in the header')
+  for (const keyslot of there) if (!named.includes(keyslot)) await keyslots.kill(keyslot)
   if (!ways.some(way => way.kind === 'escrow')) await removeEscrow()
 }
 
@@ -194,7 +220,7 @@ export async function sweep(
   await Promise.all(members.map(tell))
 }
 
-/** Of the epochs that there were: the escrow after one has the next number, the first escrow has 1. */
+/** Of the epochs that there were: an escrow has a number that is larger than that of the way before, the first has 1. */
 function newestEpoch(openings: Openings): number {
   const ways = openingsInTurn(openings)
   return Math.max(...ways.map(way => (way.kind === 'shares' ? way.epoch.number : way.number - 1)))

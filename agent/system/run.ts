@@ -8,6 +8,8 @@ export type RunOptions = {
   readonly timeoutMs?: number
   /** Do not print the command line (for what runs every few seconds). */
   readonly quiet?: boolean
+  /** Asks the program to end in order, by SIGTERM. */
+  readonly interrupt?: AbortSignal
 }
 
 /** Runs a program and returns its standard output. See `run`. */
@@ -47,6 +49,9 @@ export const run: Run = (program, args, options = {}) => {
       child.stderr.destroy()
     }
     const late = setTimeout(stop, timeoutMs, `no end within ${timeoutMs} ms`)
+    const interrupt = () => child.kill('SIGTERM')
+    options.interrupt?.addEventListener('abort', interrupt, { once: true })
+    if (options.interrupt?.aborted === true) interrupt()
     const out: Buffer[] = []
     const err: Buffer[] = []
     let bytes = 0
@@ -66,6 +71,7 @@ export const run: Run = (program, args, options = {}) => {
     })
     child.on('close', (status, signal) => {
       clearTimeout(late)
+      options.interrupt?.removeEventListener('abort', interrupt)
       if (status === 0 && why === undefined) resolve(Buffer.concat(out).toString())
       else reject(failure(program, { status, signal, why, stderr: Buffer.concat(err).toString() }))
     })

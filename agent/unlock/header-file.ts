@@ -1,6 +1,7 @@
 import { open, rm, type FileHandle } from 'node:fs/promises'
 import { readExactly } from '../disk/disk.ts'
 import { binaryBytes, dataOffset, readLuksCopies, serialiseLuksCopy } from '../disk/luks2.ts'
+import { settledMetadata } from './header-write.ts'
 import { checkLuksHeader, type LuksHeader } from './luks-header.ts'
 
 export type HeaderFile = { readonly header: LuksHeader; readonly file: string }
@@ -9,7 +10,8 @@ export type HeaderFile = { readonly header: LuksHeader; readonly file: string }
  * Reads and checks the header of `device` and writes what was checked to `file` (on a tmpfs), for
  * `cryptsetup open --header`. The file is made anew from the parsed values, both copies alike and without
  * tokens: neither a change of the disk after the check nor another reading of the same bytes (which copy
- * counts, keys given twice) reaches cryptsetup. Throws SyntaxError with the reason for a header not to be used.
+ * counts, keys given twice) reaches cryptsetup. What a re-encryption needs for its recovery is not in it: see
+ * `recoverVolume`. Throws SyntaxError with the reason for a header not to be used.
  */
 export async function readHeader(device: string, file: string): Promise<HeaderFile> {
   const source = await open(device, 'r')
@@ -44,7 +46,8 @@ async function writeHeaderFile({ source, header, file }: Copying): Promise<void>
     await target.truncate(dataOffset)
     const copies = copiesOf(header)
     await target.write(copies, 0, copies.length, 0)
-    for (const { area } of Object.values(header.metadata.keyslots)) {
+    for (const { type, area } of Object.values(settledMetadata(header).keyslots)) {
+      if (type !== 'luks2') continue
       const offset = Number(area.offset)
       const bytes = await readExactly(source, offset, Number(area.size))
       await target.write(bytes, 0, bytes.length, offset)
@@ -58,8 +61,11 @@ async function writeHeaderFile({ source, header, file }: Copying): Promise<void>
 const copyBytes = 32 * 1024
 
 /** Both copies, small ones: what would be free between them and the first keyslot counts as keyslots. */
-function copiesOf({ copy, metadata }: LuksHeader): Buffer {
+function copiesOf(header: LuksHeader): Buffer {
+  const { copy } = header
+  const metadata = settledMetadata(header)
   const config = {
+    ...metadata.config,
     json_size: String(copyBytes - binaryBytes),
     keyslots_size: String(dataOffset - 2 * copyBytes),
   }

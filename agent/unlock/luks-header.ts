@@ -1,80 +1,33 @@
 import * as z from 'zod'
-import { nodeTokenType, pendingLabel } from '../disk/blank.ts'
+import { pendingLabel } from '../disk/blank.ts'
+import { dataOffset, newestCopy, type LuksCopies, type LuksCopy } from '../disk/luks2.ts'
 import {
-  binaryBytes,
-  copyBytes,
-  dataOffset,
-  keyslotsBytes,
-  keyslotsOffset,
-  newestCopy,
-  type LuksCopies,
-  type LuksCopy,
-} from '../disk/luks2.ts'
+  areasAreApart,
+  cipher,
+  digest,
+  digestName,
+  keyslot,
+  sectorSize,
+  sizes,
+  slotName,
+  tokens,
+} from './luks-schema.ts'
+import {
+  isReencrypting,
+  type Reencrypting,
+  type Reencryption,
+  reencryptingSchema,
+  reencryptionOf,
+} from './reencryption.ts'
+
+export { tokenIds, type TokenType } from './luks-schema.ts'
 
 /**
  * The LUKS2 header as this project formats it, and nothing else that LUKS2 allows. Whoever holds the disk can
  * write it, so all of it is checked before cryptsetup or the kernel acts on any of it: no null cipher, no other
- * segment, no reencryption in progress, no costly key derivation.
+ * segment, no re-encryption but to another key of the same kind (reencryption.ts), no costly key derivation.
  */
-const cipher = 'aes-xts-plain64'
-const iterations = z.int().min(1000).max(100_000)
-const salt = z.base64().length(44)
-// 64 bytes of key, split into 4,000 stripes, rounded up to 4 KiB.
-const areaBytes = 258_048
 const slotsMax = 8
-/** Together, with the keyslots, they fit the JSON area. */
-const tokenBytesMax = {
-  'orama-node': 768 * 1024,
-  'orama-escrow': 16 * 1024,
-  'orama-shares': 176 * 1024,
-} as const
-
-export type TokenType = keyof typeof tokenBytesMax
-
-/** Each type has one place, so that no two tokens of a type can be there. */
-export const tokenIds: Readonly<Record<TokenType, number>> = {
-  [nodeTokenType]: 0,
-  'orama-escrow': 1,
-  'orama-shares': 2,
-}
-
-const areaOffset = z
-  .string()
-  .regex(/^[1-9]\d{0,11}$/)
-  .refine(isAreaOffset, `area is outside of the keyslots or not on 4 KiB`)
-
-function isAreaOffset(text: string): boolean {
-  const offset = Number(text)
-  return (
-    offset % 4096 === 0 && offset >= keyslotsOffset && offset + areaBytes <= keyslotsOffset + keyslotsBytes
-  )
-}
-
-const keyslot = z.strictObject({
-  type: z.literal('luks2'),
-  key_size: z.literal(64),
-  af: z.strictObject({ type: z.literal('luks1'), stripes: z.literal(4000), hash: z.literal('sha256') }),
-  area: z.strictObject({
-    type: z.literal('raw'),
-    offset: areaOffset,
-    size: z.literal(String(areaBytes)),
-    encryption: z.literal(cipher),
-    key_size: z.literal(64),
-  }),
-  kdf: z.strictObject({ type: z.literal('pbkdf2'), hash: z.literal('sha256'), iterations, salt }),
-})
-
-const slotName = z.string().regex(/^(\d|[12]\d|3[01])$/)
-
-const digest = z.strictObject({
-  type: z.literal('pbkdf2'),
-  keyslots: z.array(slotName).min(1).max(slotsMax),
-  segments: z.tuple([z.literal('0')]),
-  hash: z.literal('sha256'),
-  iterations,
-  salt,
-  digest: z.base64().length(44),
-})
 
 const segment = z.strictObject({
   type: z.literal('crypt'),
@@ -82,64 +35,52 @@ const segment = z.strictObject({
   size: z.literal('dynamic'),
   iv_tweak: z.literal('0'),
   encryption: z.literal(cipher),
-  sector_size: z.literal([512, 4096]),
+  sector_size: sectorSize,
 })
 
-/** Only the frame: what is inside belongs to `tokens.ts`. */
-function token<Type extends TokenType>(type: Type) {
-  return z
-    .looseObject({ type: z.literal(type), keyslots: z.array(slotName).max(0) })
-    .refine(value => JSON.stringify(value).length <= tokenBytesMax[type], `token ${type} is too long`)
-    .optional()
-}
-
-const metadataSchema = z
+const ordinarySchema = z
   .strictObject({
     keyslots: z.record(slotName, keyslot),
-    tokens: z.strictObject({
-      '0': token('orama-node'),
-      '1': token('orama-escrow'),
-      '2': token('orama-shares'),
-    }),
+    tokens,
     segments: z.strictObject({ '0': segment }),
-    digests: z.strictObject({ '0': digest }),
-    config: z.strictObject({
-      json_size: z.literal(String(copyBytes - binaryBytes)),
-      keyslots_size: z.literal(String(keyslotsBytes)),
-    }),
+    digests: z.partialRecord(digestName, digest),
+    config: z.strictObject(sizes),
   })
+  .refine(digestsAreRight, 'digests: one is for the data, another at most for a key that is about to come')
   .refine(slotsAgree, 'digest and keyslots do not agree')
   .refine(areasAreApart, 'keyslot areas overlap')
 
-function slotsAgree({
-  keyslots,
-  digests,
-}: {
-  keyslots: object
-  digests: { '0': { keyslots: string[] } }
-}): boolean {
+type Digests = { readonly digests: Reencrypting['digests'] }
+
+function digestsAreRight({ digests }: Digests): boolean {
+  const all = Object.values(digests)
+  const ofData = all.filter(one => one.segments.join() === '0')
+  const unbound = all.filter(one => one.segments.length === 0 && one.keyslots.length === 1)
+  return ofData.length === 1 && unbound.length <= 1 && ofData.length + unbound.length === all.length
+}
+
+function slotsAgree({ keyslots, digests }: Digests & { readonly keyslots: object }): boolean {
   const names = Object.keys(keyslots)
-  const bound = digests['0'].keyslots
+  const bound = Object.values(digests).flatMap(one => one.keyslots)
+  const ofData = Object.values(digests).find(one => one.segments.length > 0)?.keyslots ?? []
   return (
+    ofData.length > 0 &&
     names.length <= slotsMax &&
     new Set(bound).size === bound.length &&
     names.toSorted().join() === bound.toSorted().join()
   )
 }
 
-function areasAreApart({ keyslots }: { keyslots: Record<string, { area: { offset: string } }> }): boolean {
-  const offsets = Object.values(keyslots).map(slot => Number(slot.area.offset))
-  const sorted = offsets.toSorted((a, b) => a - b)
-  return sorted.every((offset, index) => offset - (sorted[index - 1] ?? 0) >= areaBytes)
-}
-
-export type LuksMetadata = z.infer<typeof metadataSchema>
+type Ordinary = z.infer<typeof ordinarySchema>
+export type LuksMetadata = Ordinary | z.infer<typeof reencryptingSchema>
 
 export type LuksHeader = {
   /** The copy that counts, as it was on the disk. */
   readonly copy: LuksCopy
   readonly uuid: string
   readonly metadata: LuksMetadata
+  /** How far the volume is on its way to a new key, where it is on one. */
+  readonly reencryption?: Reencryption
   /** What is wrong with the other copy, if anything; the next write of a token repairs it. */
   readonly damage?: string
 }
@@ -154,9 +95,15 @@ export function checkLuksHeader(copies: LuksCopies): LuksHeader {
   if (copy.label !== pendingLabel) throw refusal('label is not ours')
   if (copy.subsystem !== '') throw refusal('subsystem is set')
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(copy.uuid)) throw refusal('bad UUID')
-  const metadata = parseMetadata(copy.json)
+  const { metadata, reencryption } = parseMetadata(copy.json)
   const [damage] = damageOf(copies)
-  return { copy, uuid: copy.uuid, metadata, ...(damage === undefined ? {} : { damage }) }
+  return {
+    copy,
+    uuid: copy.uuid,
+    metadata,
+    ...(reencryption === undefined ? {} : { reencryption }),
+    ...(damage === undefined ? {} : { damage }),
+  }
 }
 
 function damageOf({ primary, secondary }: LuksCopies): string[] {
@@ -166,8 +113,29 @@ function damageOf({ primary, secondary }: LuksCopies): string[] {
   ]
 }
 
-function parseMetadata(json: string): LuksMetadata {
-  const result = metadataSchema.safeParse(parseJson(json))
+type Parsed = { readonly metadata: LuksMetadata; readonly reencryption: Reencryption | undefined }
+
+function parseMetadata(json: string): Parsed {
+  const value = parseJson(json)
+  if (isReencrypting(value)) {
+    const metadata = parseWith(reencryptingSchema, value)
+    return { metadata, reencryption: reencryptionOf(metadata) }
+  }
+  const metadata = parseWith(ordinarySchema, value)
+  return { metadata, reencryption: begunIn(metadata) }
+}
+
+/** A key that no segment has: a re-encryption was cut off before it was noted. */
+function begunIn({ digests }: Ordinary): Reencryption | undefined {
+  const all = Object.values(digests)
+  const [newKeyslot] = all.find(one => one.segments.length === 0)?.keyslots ?? []
+  if (newKeyslot === undefined) return undefined
+  const oldKeyslots = all.find(one => one.segments.length > 0)?.keyslots ?? []
+  return { kind: 'begun', doneBytes: 0, oldKeyslots, newKeyslot }
+}
+
+function parseWith<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value)
   if (result.success) return result.data
   const [issue] = result.error.issues
   throw refusal(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`)

@@ -7,8 +7,13 @@ import type { Run } from '../system/run.ts'
 import { checkToken } from './check.ts'
 import { checkFs, growFs, mountFs, unmountFs } from './filesystem.ts'
 import { withHeader } from './header-file.ts'
-import { dropNext, promoteNext, readStore, storeFolder, withKey } from './record-store.ts'
+import { inHeaderTurn } from './header-turn.ts'
+import { endReencryption, settledMetadata } from './header-write.ts'
+import type { LuksHeader } from './luks-header.ts'
+import { dropNext, promoteNext, readStore, storeFolder, volumeKeyPath, withKey } from './record-store.ts'
+import { recoverVolume } from './reencrypt.ts'
 import { readNodeToken } from './tokens.ts'
+import { keepVolumeKey } from './volume-key.ts'
 import {
   closeVolume,
   isWrongSecret,
@@ -46,32 +51,72 @@ export function realWorld(run: Run): World {
   }
 }
 
+export type Opened = SignedRecord & {
+  /** By which it was opened. */
+  readonly header: LuksHeader
+}
+
+type Key = Pick<Opening, 'secret' | 'keyslot'>
+
 /**
- * Opens and mounts the data of an enrolled node, then compares the token with the record on it. Throws, with
- * everything closed, for a header or token not to be trusted, a wrong secret (`isWrongSecret`), or a file system
- * that cannot be used. The secret stays the caller's to wipe.
+ * Opens and mounts the data of an enrolled node, then compares the token with the record on it. What a re-encryption
+ * that was cut off has left is put right, but for its going on. Throws, with everything closed, for a header or token
+ * not to be trusted, a wrong secret (`isWrongSecret`), or a file system that cannot be used. The secret stays the
+ * caller's to wipe.
  */
-export async function openNode(
-  world: World,
-  volume: NodeVolume,
-  { secret, keyslot }: Pick<Opening, 'secret' | 'keyslot'>,
-): Promise<SignedRecord> {
-  const token = await withHeader(volume.device, volume.headerFile, async ({ header, file }) => {
-    const found = readNodeToken(header)
-    await openVolume(world.run, { ...volume, headerFile: file, secret, keyslot })
-    return found
-  })
+export async function openNode(world: World, volume: NodeVolume, key: Key): Promise<Opened> {
+  const opened = (await openChecked(world, volume, key)) ?? (await recover(world, volume, key))
   try {
     const device = world.mapperPath(volume.name)
     await checkFs(world.run, device)
     world.mount(device, volume.mountPoint)
-    await settle(token, storeFolder(volume.mountPoint))
+    await settle(opened, storeFolder(volume.mountPoint))
+    await settleKey(world, volume, { ...opened, ...key })
     await growFs(world.run, device)
-    return token
+    return opened
   } catch (error) {
     await abandon(world, volume)
     throw error
   }
+}
+
+/** Opens by the checked copy of the header; undefined, with the secret tried, where that is to be recovered first. */
+async function openChecked(world: World, volume: NodeVolume, key: Key): Promise<Opened | undefined> {
+  return withHeader(volume.device, volume.headerFile, async ({ header, file }) => {
+    const token = readNodeToken(header)
+    const opening = { ...volume, ...keyFor(header, key), headerFile: file }
+    const isHot = header.reencryption?.kind === 'hot'
+    await (isHot ? tryOpen : openVolume)(world.run, opening)
+    return isHot ? undefined : { ...token, header }
+  })
+}
+
+/** Puts right the zone of a re-encryption in which the power was cut. What that has left is checked anew. */
+async function recover(world: World, volume: NodeVolume, key: Key): Promise<Opened> {
+  await recoverVolume(world.run, { ...volume, secret: key.secret })
+  const opened = await openChecked(world, volume, key)
+  if (opened === undefined) throw new Error('Cannot open volume: its header is not as a recovery leaves it')
+  return opened
+}
+
+/** In a re-encryption one secret opens two keyslots; the record hears of the new one at the end. */
+function keyFor(header: LuksHeader, { secret, keyslot }: Key): Key {
+  const { reencryption } = header
+  const isThere = String(keyslot) in settledMetadata(header).keyslots
+  return reencryption?.kind === 'clean' || reencryption?.kind === 'hot' || !isThere
+    ? { secret }
+    : { secret, keyslot }
+}
+
+/** Ends a re-encryption that had all but ended, and has the kept volume key be the one that the volume has. */
+async function settleKey(
+  { run }: World,
+  { device, mountPoint }: NodeVolume,
+  { header, secret }: Opened & Key,
+): Promise<void> {
+  if (header.reencryption?.kind === 'clean') return
+  if (header.reencryption?.kind === 'ended') await inHeaderTurn(device, () => endReencryption(device))
+  await keepVolumeKey(run, { device, header, secret, file: volumeKeyPath(storeFolder(mountPoint)) })
 }
 
 /**
@@ -88,9 +133,9 @@ export async function rehearse(world: World, volume: NodeVolume): Promise<void> 
 }
 
 /** Checks the token against the store and ends a replacement of the record that was cut off. */
-async function settle(token: SignedRecord, folder: string): Promise<void> {
+async function settle({ record, mac }: SignedRecord, folder: string): Promise<void> {
   const store = await readStore(folder)
-  const standing = await withKey(folder, key => Promise.resolve(checkToken(token, store, key)))
+  const standing = await withKey(folder, key => Promise.resolve(checkToken({ record, mac }, store, key)))
   if (standing === 'next') await promoteNext(folder)
   else if (store.next !== undefined) await dropNext(folder)
 }

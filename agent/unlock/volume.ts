@@ -1,6 +1,8 @@
-import { inTurnByKey } from '../system/in-turn.ts'
-import { ProgramError, type Run } from '../system/run.ts'
+import { ProgramError, type Run, type RunOptions } from '../system/run.ts'
 import { pendingLabel } from '../disk/blank.ts'
+import { readLuksHeader } from './header-read.ts'
+import { inHeaderTurn } from './header-turn.ts'
+import { putToken } from './header-write.ts'
 import { tokenIds, type TokenType } from './luks-header.ts'
 
 /** Of a keyslot's secret. */
@@ -16,10 +18,10 @@ export type LuksToken = {
 }
 
 /** Few iterations: the secret is 256 random bits, not a password. */
-const pbkdf = ['--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000']
+export const pbkdf = ['--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000']
 
 // An emulated machine takes seconds for what hardware does in milliseconds.
-const slowMs = 120_000
+export const slowMs = 120_000
 
 /**
  * cryptsetup luksFormat, with the label `orama-pending` and a UUID chosen by the caller: whatever was on the
@@ -96,13 +98,13 @@ export async function addKeyslot(
     throw new RangeError(`Cannot use secret: ${of.secret.length} bytes, need ${secretBytes}`)
   const options = ['--batch-mode', '--volume-key-file', of.volumeKeyFile, '--key-slot', String(of.keyslot)]
   const args = ['luksAddKey', ...options, ...pbkdf, '--hash', 'sha256', of.device, '-']
-  await turnOf(of.device)(() => run('cryptsetup', args, { input: of.secret, timeoutMs: slowMs }))
+  await inHeaderTurn(of.device, () => run('cryptsetup', args, { input: of.secret, timeoutMs: slowMs }))
 }
 
 /** Destroys a keyslot: its secret opens nothing any more. */
 export async function killKeyslot(run: Run, device: string, keyslot: number): Promise<void> {
   const args = ['luksKillSlot', '--batch-mode', device, String(keyslot)]
-  await turnOf(device)(() => run('cryptsetup', args, { timeoutMs: slowMs }))
+  await inHeaderTurn(device, () => run('cryptsetup', args, { timeoutMs: slowMs }))
 }
 
 /** cryptsetup close: takes the mapping away and its key out of the kernel. */
@@ -110,27 +112,40 @@ export async function closeVolume(run: Run, name: string): Promise<void> {
   await run('cryptsetup', ['close', name])
 }
 
-/** Writes a token in one update of the header, in place of the one of its type where there is one. */
+/**
+ * Writes a token in one update of the header, in place of the one of its type where there is one; also while the volume
+ * is re-encrypted, when cryptsetup would not.
+ */
 export async function writeToken(run: Run, device: string, token: LuksToken): Promise<void> {
   const id = String(tokenIds[token.type])
   const args = ['token', 'import', '--token-id', id, '--token-replace', '--disable-external-tokens', device]
-  await turnOf(device)(() => run('cryptsetup', args, { input: JSON.stringify(token), timeoutMs: slowMs }))
+  await inHeaderTurn(device, async () => {
+    if (await isReencrypted(device)) await putToken(device, token)
+    else await run('cryptsetup', args, { input: JSON.stringify(token), timeoutMs: slowMs })
+  })
+}
+
+/** A header that cannot be read is cryptsetup's to refuse or to mend. */
+async function isReencrypted(device: string): Promise<boolean> {
+  const found = await readLuksHeader(device).catch(() => undefined)
+  return found?.reencryption !== undefined && found.reencryption.kind !== 'begun'
 }
 
 /** Takes a token out of the header; an error where there is none. */
 export async function removeToken(run: Run, device: string, type: TokenType): Promise<void> {
   const args = ['token', 'remove', '--token-id', String(tokenIds[type]), device]
-  await turnOf(device)(() => run('cryptsetup', args, { timeoutMs: slowMs }))
+  await inHeaderTurn(device, () => run('cryptsetup', args, { timeoutMs: slowMs }))
 }
 
-/** Of a device: cryptsetup gives up where another of it writes the same header meanwhile. */
-const turnOf = inTurnByKey()
-
 /** The secret goes by standard input, and exactly its bytes: a line feed would not end it. */
-function withSecret(run: Run, secret: Buffer) {
+export function withSecret(run: Run, secret: Buffer, more: Omit<RunOptions, 'input'> = {}) {
   if (secret.length !== secretBytes)
     throw new RangeError(`Cannot use secret: ${secret.length} bytes, need ${secretBytes}`)
   const key = ['--key-file', '-', '--keyfile-size', String(secretBytes)]
   return ([action = '', ...options]: string[], operands: string[]) =>
-    run('cryptsetup', [action, ...options, ...key, ...operands], { input: secret, timeoutMs: slowMs })
+    run('cryptsetup', [action, ...options, ...key, ...operands], {
+      timeoutMs: slowMs,
+      ...more,
+      input: secret,
+    })
 }

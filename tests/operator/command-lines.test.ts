@@ -57,6 +57,7 @@ const signing = [
   'evict',
   'escrow',
   'endpoints',
+  'rekey',
 ]
 
 /** Where a person would be asked for the passphrase. */

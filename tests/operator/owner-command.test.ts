@@ -9,6 +9,7 @@ const target = 'naaaaaaaaaaaaaaaa'
 const where = { [target]: '192.0.2.8:51820' }
 const commands = [
   ['escrow', [], { action: 'escrow' }, {}],
+  ['rekey', [], { action: 'rekey' }, {}],
   ['endpoints', [`${target}=192.0.2.8:51820`], { action: 'endpoints', endpoints: where }, where],
 ] as const
 

@@ -32,6 +32,8 @@ function setUp(count = 4, current = shares) {
   side.node.care = {
     goodbye: () => Promise.resolve(),
     trouble: () => undefined,
+    renew: () => Promise.resolve(),
+    isChanging: () => false,
     takeBack: () => Promise.resolve(void side.did.push('take back')),
   }
   const order = (changes: Partial<Order> = {}, by = owner) => {

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { settle, shareAnew, takeBack } from '../../../agent/shares/change.ts'
+import { escrowAnew, settle, shareAnew, takeBack } from '../../../agent/shares/change.ts'
 import type { ShareWorld } from '../../../agent/shares/world.ts'
 import type { SharePlan } from '../../../protocol/shares/plan.ts'
 import { type Bench, leftOver, newBench } from './bench.ts'
@@ -102,6 +102,48 @@ t.test('back to escrow: the owner alone opens it, without any guardian; numbers 
   t.equal(await unlock(bench.disk, bench.start()), current)
   t.same(leftOver(bench.disk), [])
   await t.rejects(takeBack(bench.start()), { name: 'RangeError', message: /has it already/ })
+})
+
+const ofRenewing = await bordersOf(await newBench(5, 'escrow'), world => escrowAnew(world))
+for (const [at, border] of ofRenewing.entries())
+  t.test(
+    `an escrow for another: a power cut ${border}, and one anywhere while that is put right`,
+    async t => {
+      for (let second = 1, wasCut = true; wasCut; second++) {
+        const bench = await newBench(5, 'escrow')
+        await t.rejects(escrowAnew(bench.start({ border: failsAt(at + 1, new PowerCut()) })))
+        wasCut = await restart(t, bench, failsAt(second, new PowerCut()))
+        await restart(t, bench)
+        await isWell(t, bench)
+      }
+    },
+  )
+
+for (const [at, border] of ofRenewing.entries())
+  t.test(`an escrow for another: an error ${border}, and the node tries again, or starts again`, async t => {
+    const bench = await newBench(5, 'escrow')
+    const world = bench.start({ border: failsAt(at + 1, new Error('some error')) })
+    await escrowAnew(world).catch((error: unknown) => t.match(error, { message: 'some error' }))
+    await shareAnew(world, bench.plan).catch((error: unknown) =>
+      t.match(error, { message: /start the node again/ }),
+    )
+    t.ok(await unlock(bench.disk, bench.start()), 'some way opens the disk')
+    await restart(t, bench)
+    await isWell(t, bench)
+  })
+
+t.test('an escrow for another: the new secret alone opens, is lent once it does, and is wiped', async t => {
+  const bench = await newBench(5, 'escrow')
+  const old = Buffer.from(bench.disk.escrow ?? '')
+  const seen: Buffer[] = []
+  await escrowAnew(bench.start(), secret => {
+    seen.push(secret)
+    t.same([...bench.disk.keyslots.values()], [secret], 'no other keyslot is there')
+    t.notOk(secret.equals(old))
+    return Promise.resolve()
+  })
+  t.match(bench.disk.record.openings, { current: { kind: 'escrow', number: 2 }, next: undefined })
+  t.ok(seen.length === 1 && seen.every(isWiped))
 })
 
 /** The borders that a change passes when nothing goes wrong. */

@@ -30,6 +30,19 @@ export async function fileSystemState(site: Site, disk: Disk): Promise<'clean' |
   return (superblock.readUInt32LE(0x60) & needsRecovery) === 0 ? 'clean' : 'in use'
 }
 
+/**
+ * Whether somebody with this copy of a header, and the owner's wallet, reads the file system on the disk of a machine
+ * that is off.
+ */
+export async function isReadWith(site: Site, disk: Disk, header: Buffer): Promise<boolean> {
+  const { file } = await partitionFile(disk, join(site.folder, 'copied.data'))
+  const handle = await open(file, 'r+')
+  await handle.write(header, 0, header.length, 0).finally(() => handle.close())
+  const superblock = await decryptAt(file, superblockAt, await openHeader(site, file))
+  await rm(file)
+  return superblock.readUInt16LE(0x38) === magic
+}
+
 type Opened = { readonly sectorBytes: number; readonly key: Buffer }
 
 async function openHeader(site: Site, device: string): Promise<Opened> {

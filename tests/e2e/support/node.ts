@@ -109,6 +109,7 @@ const signing = [
   'release',
   'evict',
   'report',
+  'rekey',
 ]
 
 function withConfig(folder: string, args: readonly string[]): string[] {

@@ -12,7 +12,8 @@ import { postToAgent, type Said } from './agent-port.ts'
 import type { Site } from './node.ts'
 import { escrowOpener, nodeFile } from './wallet-file.ts'
 
-const url = 'http://10.0.0.1:9998/v1/agent/unlock'
+const agentUrl = 'http://10.0.0.1:9998/v1/agent'
+const url = `${agentUrl}/unlock`
 const lifeMs = 10 * 60_000
 
 /** The disk secret of a site's locked node, out of its escrow, as only the owner can have it. */
