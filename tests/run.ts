@@ -21,7 +21,7 @@ const root = join(import.meta.dirname, '..')
 const suites: Readonly<Record<string, Suite>> = {
   node: { folder: 'tests/e2e/node', jobs: 2, images: ['ordinary', 'faults'] },
   services: { folder: 'tests/e2e/services', jobs: 1, images: ['ordinary', 'faults'] },
-  cluster: { folder: 'tests/e2e/cluster', jobs: 1, images: ['cluster'], isLong: true },
+  cluster: { folder: 'tests/e2e/cluster', jobs: 1, images: ['cluster', 'lean'], isLong: true },
 }
 
 type Suite = {
@@ -110,7 +110,7 @@ async function e2e(name: string): Promise<Count> {
   const suite = suites[name]
   if (suite === undefined) throw new RangeError(`Cannot find suite '${name}'`)
   await buildImages(suite.images)
-  return tapFiles([`${suite.folder}/*.e2e.ts`], [`--jobs=${suite.jobs}`, '--timeout=3000'])
+  return tapFiles([`${suite.folder}/*.e2e.ts`], [`--jobs=${suite.jobs}`, '--timeout=5400'])
 }
 
 /** Each image once, for all files of the run. */

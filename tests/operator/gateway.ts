@@ -26,6 +26,8 @@ export type GatewayBehaviour = {
   answers?: Record<string, (request: Request) => Reply | Promise<Reply>>
   enroll?: (request: JoinRequest) => object | Promise<object>
   hello?: () => object
+  /** Of a node that says again that it has joined. */
+  acknowledge?: (body: string) => object | Promise<object>
 }
 
 export type PlayedGateway = Awaited<ReturnType<typeof playGateway>>
@@ -52,6 +54,14 @@ export async function playGateway(t: Test, behaviour: GatewayBehaviour = {}, mor
       handle: async ({ body }) => {
         if (behaviour.enroll === undefined) throw new HttpError(404, 'no such invite', 'ask for one')
         return { body: await behaviour.enroll(joinRequestSchema.parse(JSON.parse(body.toString()))) }
+      },
+    },
+    'POST /v1/node/acknowledgement': {
+      access: 'anyone',
+      bodyBytesMax: 4096,
+      handle: async ({ body }) => {
+        if (behaviour.acknowledge === undefined) throw new HttpError(404, 'no such node', 'look at the list')
+        return { body: await behaviour.acknowledge(body.toString()) }
       },
     },
     'POST /v1/operator/invite': {

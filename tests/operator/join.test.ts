@@ -1,12 +1,20 @@
 import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { HttpError } from '../../http/error.ts'
 import { formatInvite } from '../../protocol/cluster/invite.ts'
+import type { JoinRequest } from '../../protocol/cluster/joining.ts'
+import { fromBase64url } from '../../protocol/fields.ts'
 import { parseGrant } from '../../protocol/grant.ts'
+import { verifyOrder } from '../../protocol/order.ts'
+import { acknowledgementContext, acknowledgementRequestSchema } from '../../protocol/requests.ts'
+import { sealTo } from '../../protocol/seal.ts'
+import { newNode } from '../protocol/cluster/sample.ts'
 import { cluster, fingerprint, gatewayKeys, origin } from './gateway.ts'
 import type { GatewayBehaviour } from './gateway.ts'
 import { answerOf, invite, joinedFile, joining, token } from './joining.ts'
-import { agentToken, luksUuid } from './node.ts'
+import type { Lie } from './joining.ts'
+import { agentToken, luksUuid, now } from './node.ts'
 import { orama, owner, ownerKey } from './support.ts'
 
 t.test('enroll --invite has a node join, and keeps its file', async t => {
@@ -153,4 +161,57 @@ t.test('a grant that is nearly over is signed anew', async t => {
   const ran = await orama(setting, ...byAddress)
   t.equal(ran.code, 0, ran.err)
   t.equal(parseGrant(requests[0]?.grant.text ?? '').expires, '2026-11-21T08:16:00Z')
+})
+
+/** A gateway that lost what the node said, which says it again to its owner. */
+async function lost(t: Parameters<typeof joining>[0], lie: Lie = {}) {
+  const set = await joining(t)
+  const { behaviour } = set.gateway
+  const first: JoinRequest[] = []
+  behaviour.enroll = request => {
+    first.push(request)
+    throw new HttpError(409, 'this node has joined, and its acknowledgement was lost', 'ask it again')
+  }
+  const orders: number[] = []
+  behaviour.acknowledge = async body => {
+    const { order, ephemeral } = acknowledgementRequestSchema.parse(JSON.parse(body))
+    const { nodeId } = set.node
+    const by = { nodeId, owner, action: 'acknowledge', lastNumber: orders.at(-1) ?? 0, now } as const
+    const checked = verifyOrder(order, by)
+    orders.push(checked.number)
+    if (checked.arguments['ephemeral'] !== ephemeral) throw new HttpError(403, 'unbound', 'sign it')
+    const [request] = first
+    if (request === undefined) throw new HttpError(404, 'nobody has joined', 'join')
+    const said = Buffer.from(JSON.stringify((await answerOf(set.node, request, lie)).acknowledgement))
+    return { box: sealTo(fromBase64url(ephemeral), acknowledgementContext, said) }
+  }
+  return { ...set, orders }
+}
+
+t.test('where the gateway lost the answer of a node its owner has it say so again', async t => {
+  const { config, node, setting, byAddress, orders } = await lost(t)
+  const ran = await orama(setting, ...byAddress)
+  t.equal(ran.code, 0, ran.err)
+  t.match(JSON.parse(ran.out), { nodeId: node.nodeId, address: '10.0.0.2', luksUuid })
+  t.same(orders, [1])
+  t.match(await joinedFile(config, node), {
+    address: '10.0.0.2',
+    orderNumber: 1,
+    enrolled: { luksUuid, agentToken },
+  })
+})
+
+t.test('what is not signed by the node is not taken for its word', async t => {
+  const { config, node, setting, byAddress } = await lost(t, { by: newNode() })
+  t.equal((await orama(setting, ...byAddress)).code, 5)
+  t.equal((await joinedFile(config, node)).enrolled, undefined)
+})
+
+t.test('where the node cannot be asked either, what the gateway said first stands', async t => {
+  const { gateway, node, config, setting, byAddress } = await lost(t)
+  delete gateway.behaviour.acknowledge
+  const ran = await orama(setting, ...byAddress)
+  t.equal(ran.code, 3)
+  t.match(ran.err, /its acknowledgement was lost/)
+  t.equal((await joinedFile(config, node)).enrolled, undefined)
 })

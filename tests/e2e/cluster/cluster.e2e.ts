@@ -26,11 +26,12 @@ const acts: readonly (readonly [what: string, act: Act])[] = [
 ]
 
 // Six machines: the first is enrolled as genesis, the others join by invites, three of them by their own call to its
-// gateway. Then all give their secrets to each other, and from there on nobody is at a keyboard.
+// gateway. Then all give their secrets to each other, and from there on nobody is at a keyboard. The first three have
+// gateway and registry.
 t.test('a cluster of six nodes', async t => {
-  const image = await testImage('cluster')
-  const of = { image, count: 6, calling: 3, recorded: 1, boot: hurryAnd() }
-  const six = sixOf(await makeCluster(t, of), { image, shares: heldShares() })
+  const [image, callingImage] = [await testImage('cluster'), await testImage('lean')]
+  const of = { image, callingImage, count: 6, calling: 3, recorded: 1, boot: hurryAnd() }
+  const six = sixOf(await makeCluster(t, of), { image: callingImage, shares: heldShares() })
   // Each act begins where the one before has ended.
   for (const [what, act] of acts) if (t.passing()) await t.test(what, t => act(t, six))
 })

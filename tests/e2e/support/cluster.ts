@@ -51,6 +51,8 @@ export type ClusterOf = {
   readonly count: number
   /** So many of them, the last, wait at the gateway for their owner, whom their operator file names. */
   readonly calling: number
+  /** Of those that call; `image` unless told otherwise. */
+  readonly callingImage?: string
   /** The number of the node whose writes are recorded, from 1. */
   readonly recorded?: number
   readonly boot?: Boot
@@ -102,9 +104,11 @@ type Booted = ClusterOf & { readonly cluster: Cluster; readonly number: number; 
 async function boot(t: Test, { cluster, number, owner, ...of }: Booted): Promise<ClusterNode> {
   const { folder, network, orama } = cluster
   const name = `node-${number}`
-  const place = await makePlace(t, { folder, network, image: of.image, name })
+  const isCalling = number > of.count - of.calling
+  const image = isCalling ? (of.callingImage ?? of.image) : of.image
+  const place = await makePlace(t, { folder, network, image, name })
   const gateway = `https://${cluster.nodes[0]?.place.port.address ?? ''}`
-  const calls = number > of.count - of.calling ? ['--owner', owner, '--gateway', gateway] : []
+  const calls = isCalling ? ['--owner', owner, '--gateway', gateway] : []
   const hints = Object.keys(namesOf(of.count)).flatMap(name => ['--hint', `${name}:51820`])
   must(await orama('image', 'prepare', place.disk.file, ...hints, ...calls))
   const recording = number === of.recorded ? await recordHeader(place.disk, join(folder, name)) : undefined

@@ -10,6 +10,8 @@ const kinds = {
   faults: { folder: dist, test: true, services: undefined },
   /** For many machines at a time: all that a cluster is made of, and nothing that only costs. */
   cluster: { folder: join(dist, 'cluster'), test: true, services: 'rqlite,gateway' },
+  /** For the rest of them: members and guardians without a registry, whose idle talk alone keeps two cores busy. */
+  lean: { folder: join(dist, 'lean'), test: true, services: 'coredns' },
 } as const
 
 export type ImageKind = keyof typeof kinds
@@ -19,6 +21,7 @@ export const builtImage: Readonly<Record<ImageKind, string>> = {
   ordinary: 'ORAMA_TEST_IMAGE',
   faults: 'ORAMA_TEST_IMAGE_FAULTS',
   cluster: 'ORAMA_TEST_IMAGE_CLUSTER',
+  lean: 'ORAMA_TEST_IMAGE_LEAN',
 }
 
 /** An image of this checkout, built if it is not there; a qcow2. */

@@ -96,6 +96,32 @@ for (const [method, path, body, asked, url, sent] of passed)
     )
   })
 
+const acknowledgement = { order, ephemeral: 'A'.repeat(43) }
+t.test('an acknowledgement may be asked for by anyone, and is without the token of the node', async t => {
+  const tokenOf = () => Promise.reject(new Error('asked for a token'))
+  const { ask } = await before(t, echo, { tokenOf })
+  const path = `/v1/node/acknowledgement?node_id=${id}`
+  const answer = await ask('POST', path, { body: JSON.stringify(acknowledgement) })
+  t.equal(answer.status, 200, answer.body)
+  const seen = JSON.parse(answer.body) as Asked
+  t.match(seen, { method: 'POST', url: '/v1/agent/acknowledgement', body: JSON.stringify(acknowledgement) })
+  t.notOk('authorization' in seen.headers)
+})
+
+const unasked = [
+  ['a stranger', `node_id=${someNodeId(9)}`, acknowledgement, 404],
+  ['a node outside of the network', `node_id=${outside.nodeId}`, acknowledgement, 403],
+  ['nobody', '', acknowledgement, 400],
+  ['more than there is', `node_id=${id}`, { ...acknowledgement, more: 1 }, 400],
+  ['no order', `node_id=${id}`, { ephemeral: acknowledgement.ephemeral }, 400],
+] as const
+for (const [what, query, body, status] of unasked)
+  t.test(`an acknowledgement is refused with ${status} that asks for ${what}`, async t => {
+    const { ask } = await before(t, () => t.fail('asked'))
+    const answer = await ask('POST', `/v1/node/acknowledgement?${query}`, { body: JSON.stringify(body) })
+    t.equal(answer.status, status)
+  })
+
 const everyRoute = [
   ['GET', '/v1/node/list'],
   ['GET', `/v1/node/status?node_id=${id}`],
