@@ -95,8 +95,9 @@ export async function startOrama({ network, folder }: Site, ...args: readonly st
   return command
 }
 
-/** Words of commands that need the wallet. */
+/** Words of commands that need the wallet; those that go through a gateway may have to sign in. */
 const signing = [
+  '--env',
   'new',
   'address',
   'enroll',
