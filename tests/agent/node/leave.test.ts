@@ -1,61 +1,11 @@
 import t from 'tap'
 import { carryOut } from '../../../agent/node/acts.ts'
-import { beginLeaving, hasLeft, leave, type LeaveWorld } from '../../../agent/node/leave.ts'
-import type { Ask } from '../../../agent/shares/ask.ts'
+import { beginLeaving, hasLeft, leave } from '../../../agent/node/leave.ts'
 import { composeEviction, evicted, signLeaving } from '../../../protocol/cluster/departure.ts'
 import { noMembers } from '../../../protocol/cluster/membership.ts'
-import type { News } from '../../../protocol/cluster/news.ts'
 import { formatTime } from '../../../protocol/fields.ts'
-import { composeOrder, type Order } from '../../../protocol/order.ts'
 import { authority, cluster, newNode, newWallet, signedBy } from '../../protocol/cluster/sample.ts'
-import { memberNode } from './cluster-side.ts'
-
-const issued = '2026-11-27T08:00:00Z'
-const owner = newWallet()
-
-/** The first of so many members; of the others these can be told. */
-function setUp(count: number, reached: readonly number[] = Array.from({ length: count }, (_, at) => at)) {
-  const told: string[] = []
-  const ask = (async (to: string, { body }: { body?: News }) => {
-    if (!reached.some(at => side.nodes[at]?.nodeId === to)) throw new Error('no route')
-    if (body?.membership.departures.length === 1) told.push(to)
-    return Promise.resolve({ membership: noMembers, endpoints: [] })
-  }) as Ask
-  const side = memberNode(count, { owner: owner.address }, ask)
-  const [own = newNode()] = side.nodes
-  const ended = Promise.withResolvers<undefined>()
-  const clock = { ms: Date.parse(issued) }
-  const world: LeaveWorld = {
-    withLeaseKey: use => use(own.keys.lease.privateKey),
-    pause: ms => Promise.resolve((clock.ms += ms)),
-    nowMs: () => clock.ms,
-  }
-  const stored: boolean[] = []
-  const node = {
-    ...side.node,
-    keepRecord: (next: typeof side.node.record) => {
-      stored.push(hasLeft(next))
-      return Promise.resolve(next)
-    },
-    stop: (how: string) => {
-      side.did.push(how)
-      ended.resolve(undefined)
-    },
-  }
-  const order = (changes: Partial<Order> = {}, by = owner) => {
-    const expires = formatTime(new Date(Date.now() + 60_000))
-    const facts = {
-      node: own.nodeId,
-      action: 'leave',
-      arguments: {},
-      number: 1,
-      expires,
-      ...changes,
-    } as const
-    return signedBy(by, composeOrder(facts))
-  }
-  return { ...side, node, own, told, world, stored, order, ended: ended.promise, clock }
-}
+import { issued, setUp } from './leaving.ts'
 
 const forced = { arguments: { force: 'yes' } } as const
 const others = ({ nodes }: ReturnType<typeof setUp>) =>
@@ -72,60 +22,6 @@ t.test('a node leaves: stored first, then told to all, then it stops', async t =
   t.same(set.told.toSorted(), others(set))
   t.same(set.did, ['power-off'])
   t.ok(hasLeft(set.node.record))
-})
-
-/** The node holds shares of these; each erases its own after so many seconds. */
-function holding(set: ReturnType<typeof setUp>, erasedAfterS: ReadonlyMap<number, number>) {
-  const rows = () => {
-    const seconds = (set.clock.ms - Date.parse(issued)) / 1000
-    const left = [...erasedAfterS].filter(([, after]) => seconds < after)
-    return Object.fromEntries(left.map(([at]) => [set.nodes[at]?.nodeId ?? '', oneShare]))
-  }
-  const store = { fault: () => undefined, holdings: rows, keep: () => Promise.resolve() }
-  return { ...set.node, store }
-}
-
-const oneShare = { epochs: [{ number: 1, id: 'ab'.repeat(16) }], counter: 0 }
-
-t.test('it stays the guardian of the others until all have shared anew', async t => {
-  const set = setUp(4)
-  await leave(
-    holding(
-      set,
-      new Map([
-        [1, 20],
-        [3, 45],
-      ]),
-    ),
-    { order: set.order() },
-    set.world,
-  )
-  await set.ended
-  t.equal((set.clock.ms - Date.parse(issued)) / 1000, 45)
-})
-
-t.test('it does not wait longer than five minutes, nor for who is no member', async t => {
-  const set = setUp(4)
-  const text = composeEviction({ cluster, node: set.nodes[2]?.nodeId ?? '', force: 'yes', issued })
-  const departures = [evicted(set.nodes[2]?.nodeId ?? '', signedBy(authority, text))]
-  await set.node.view.hear({ membership: { ...noMembers, departures }, endpoints: [] })
-  await leave(
-    holding(
-      set,
-      new Map([
-        [1, 1e9],
-        [2, 1e9],
-      ]),
-    ),
-    { order: set.order() },
-    set.world,
-  )
-  await set.ended
-  t.equal((set.clock.ms - Date.parse(issued)) / 1000, 300)
-  const gone = setUp(4)
-  await leave(holding(gone, new Map([[0, 1e9]])), { order: gone.order() }, gone.world)
-  await gone.ended
-  t.equal(gone.clock.ms, Date.parse(issued))
 })
 
 t.test('a genesis alone leaves as well', async t => {

@@ -1,0 +1,58 @@
+import { hasLeft, type LeaveWorld } from '../../../agent/node/leave.ts'
+import type { Ask } from '../../../agent/shares/ask.ts'
+import { noMembers } from '../../../protocol/cluster/membership.ts'
+import type { News } from '../../../protocol/cluster/news.ts'
+import { formatTime } from '../../../protocol/fields.ts'
+import { composeOrder, type Order } from '../../../protocol/order.ts'
+import { newNode, newWallet, signedBy } from '../../protocol/cluster/sample.ts'
+import { memberNode } from './cluster-side.ts'
+
+export const issued = '2026-11-27T08:00:00Z'
+const owner = newWallet()
+
+/** The first of so many members; of the others these can be told. */
+export function setUp(
+  count: number,
+  reached: readonly number[] = Array.from({ length: count }, (_, at) => at),
+) {
+  const told: string[] = []
+  const ask = (async (to: string, { body }: { body?: News }) => {
+    if (!reached.some(at => side.nodes[at]?.nodeId === to)) throw new Error('no route')
+    if (body?.membership.departures.length === 1) told.push(to)
+    return Promise.resolve({ membership: noMembers, endpoints: [] })
+  }) as Ask
+  const side = memberNode(count, { owner: owner.address }, ask)
+  const [own = newNode()] = side.nodes
+  const ended = Promise.withResolvers<undefined>()
+  const clock = { ms: Date.parse(issued) }
+  const world: LeaveWorld = {
+    withLeaseKey: use => use(own.keys.lease.privateKey),
+    pause: ms => Promise.resolve((clock.ms += ms)),
+    nowMs: () => clock.ms,
+  }
+  const stored: boolean[] = []
+  const node = {
+    ...side.node,
+    keepRecord: (next: typeof side.node.record) => {
+      stored.push(hasLeft(next))
+      return Promise.resolve(next)
+    },
+    stop: (how: string) => {
+      side.did.push(how)
+      ended.resolve(undefined)
+    },
+  }
+  const order = (changes: Partial<Order> = {}, by = owner) => {
+    const expires = formatTime(new Date(Date.now() + 60_000))
+    const facts = {
+      node: own.nodeId,
+      action: 'leave',
+      arguments: {},
+      number: 1,
+      expires,
+      ...changes,
+    } as const
+    return signedBy(by, composeOrder(facts))
+  }
+  return { ...side, node, own, told, world, stored, order, ended: ended.promise, clock }
+}
