@@ -138,7 +138,8 @@ function parseWith<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const [issue] = result.error.issues
-  throw refusal(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`)
+  const where = issue === undefined || issue.path.length === 0 ? '' : `${issue.path.join('.')}: `
+  throw refusal(`${where}${issue?.message ?? 'invalid'}`)
 }
 
 function parseJson(json: string): unknown {
