@@ -96,7 +96,7 @@ async function renew(of: CareOf, use: Use): Promise<void> {
   const { nodeId, openings } = of.world.record()
   if (openings.current.kind === 'escrow') return escrowAnew(of.world, use)
   await shareAnew(of.world, planShares(nodeId, of.members()), async secret => {
-    await sweep(of.world, others(of))
+    await sweep(of.world, holding(of))
     await use(secret)
   })
 }
@@ -123,7 +123,7 @@ function sharer(of: CareOf): Sharer {
     isUnderWay = true
     try {
       await shareAnew(world, plan)
-      await sweep(world, [...others(of), ...(of.leaving?.() ?? [])])
+      await sweep(world, holding(of))
       failures = 0
       dueMs = undefined
     } catch (cause) {
@@ -157,6 +157,11 @@ function sharer(of: CareOf): Sharer {
       if (of.nowMs() >= dueMs) void share(need.plan)
     },
   }
+}
+
+/** The others, and those that leave: who may have shares of this node. */
+function holding(of: CareOf): readonly string[] {
+  return [...others(of), ...(of.leaving?.() ?? [])]
 }
 
 function others({ world, members }: CareOf): readonly string[] {

@@ -79,7 +79,7 @@ export async function shareAnew(world: ShareWorld, plan: SharePlan, use?: Use): 
  * owner has the secret already, or what went wrong, with the old way still good. Not while `shareAnew` runs.
  */
 export async function takeBack(world: ShareWorld): Promise<void> {
-  if (world.record().openings.next !== undefined) await dropNext(world)
+  await dropLeft(world)
   if (world.record().openings.current.kind === 'escrow')
     throw new RangeError('Cannot take secret back: its owner has it already')
   await escrowAnew(world)
