@@ -12,26 +12,39 @@ export type CatchUp = {
 
 /**
  * Carries out what news ask of this node: nobody tells them a second time, and a call of `wg` that failed once need not
- * fail again. `apply` may be repeated: it takes what is known by then.
+ * fail again. One at a time: what comes meanwhile is carried out together, so that a burst of news costs two runs.
+ * `apply` may be repeated: it takes what is known by then.
  */
 export function catchUp(apply: (due: Due) => Promise<void>, failed: (cause: unknown) => void): CatchUp {
   let due: Due | undefined
+  let running: Promise<void> | undefined
+  const add = ({ isDeparture }: Due) => {
+    due = { isDeparture: isDeparture || due?.isDeparture === true }
+  }
   const attempt = async () => {
-    const now = due
-    if (now === undefined) return
-    try {
-      await apply(now)
-      // Unless more came meanwhile, which is still to be done.
-      if (due === now) due = undefined
-    } catch (cause) {
-      failed(cause)
+    while (due !== undefined) {
+      const now = due
+      due = undefined
+      try {
+        await apply(now)
+      } catch (cause) {
+        add(now)
+        failed(cause)
+        return
+      }
     }
   }
+  const round = () => {
+    running ??= attempt().finally(() => {
+      running = undefined
+    })
+    return running
+  }
   return {
-    take: ({ isDeparture }) => {
-      due = { isDeparture: isDeparture || due?.isDeparture === true }
-      return attempt()
+    take: of => {
+      add(of)
+      return round()
     },
-    round: attempt,
+    round,
   }
 }

@@ -1,16 +1,21 @@
 import { inTurn } from '../system/in-turn.ts'
 import type { Run } from '../system/run.ts'
 import {
+  addressesOf,
   bringUpWireguard,
+  handshakesS,
   sendPeersTo,
+  updateWireguard,
   type WireguardConfig,
   type WireguardPeer,
-  wireguardStatus,
 } from './wireguard.ts'
 
 /** WireGuard with what is known of its sessions. Calls wait for each other. */
 export type Tunnel = {
-  /** `bringUpWireguard`, which leaves the endpoint of a peer that is in touch as WireGuard has learned it. */
+  /**
+   * Brings WireGuard up, or up to date where this tunnel did so before; the endpoint of a peer that is in touch stays as
+   * WireGuard has learned it. Key, address, network and port are the same in each call.
+   */
   readonly apply: (config: WireguardConfig) => Promise<void>
   /** Those of these peers whose last handshake is older than three minutes, or that never had one. */
   readonly silent: <P extends WireguardPeer>(peers: readonly P[]) => Promise<readonly P[]>
@@ -35,13 +40,22 @@ export function newTunnel(of: TunnelOf): Tunnel {
   const { look, isSilent } = watchHandshakes(of)
   const applied = new Map<string, string>()
   const turn = inTurn()
+  /** Undefined until the device is up, and where it may have gone. */
+  let routes: ReadonlySet<string> | undefined
+  const put = async (config: WireguardConfig) => {
+    const present = routes
+    routes = undefined
+    if (present === undefined) await bringUpWireguard(config, run, folder)
+    else await updateWireguard({ ...config, present }, run, folder)
+    routes = addressesOf(config)
+  }
   const apply = async (config: WireguardConfig) => {
     await look()
     // An endpoint from a record may be older than the one from which the peer was last heard.
     const isOld = ({ publicKey, endpoint }: WireguardPeer) =>
       applied.get(publicKey) === endpoint && !isSilent(publicKey)
     const peers = config.peers.map(peer => (isOld(peer) ? { ...peer, endpoint: undefined } : peer))
-    await bringUpWireguard({ ...config, peers }, run, folder)
+    await put({ ...config, peers })
     for (const { publicKey, endpoint } of peers) if (endpoint !== undefined) applied.set(publicKey, endpoint)
   }
   const silent = async <P extends WireguardPeer>(peers: readonly P[]) => {
@@ -67,8 +81,7 @@ function watchHandshakes({ run, bootTimeMs, nowMs }: TunnelOf) {
   const last = new Map<string, Handshake>()
   const look = async () => {
     // Before the device is there, there are no sessions.
-    const peers = await wireguardStatus(run).catch(() => [])
-    const seen = new Map(peers.map(peer => [peer.publicKey, peer.handshakeS]))
+    const seen = await handshakesS(run).catch(() => new Map<string, undefined>())
     for (const [key, handshakeS] of seen) {
       if (handshakeS === undefined || last.get(key)?.handshakeS === handshakeS) continue
       const ageMs = Math.max(0, nowMs() - handshakeS * 1000)

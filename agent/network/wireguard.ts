@@ -22,13 +22,6 @@ export type WireguardConfig = {
   readonly peers: readonly WireguardPeer[]
 }
 
-export type WireguardPeerStatus = {
-  readonly publicKey: string
-  readonly endpoint?: string
-  /** Unix seconds of the last handshake; undefined: never. */
-  readonly handshakeS?: number
-}
-
 const device = 'wg0'
 const mtu = 1420
 const keepaliveS = 25
@@ -39,32 +32,58 @@ const keepaliveS = 25
  * fails for the sockets that Node gives its children), and that file holds the private key for milliseconds.
  */
 export async function bringUpWireguard(config: WireguardConfig, run: Run, folder = '/run'): Promise<void> {
+  await addDevice(run)
+  await putPeers(config, run, folder)
+  const present = await presentRoutes(run)
+  await ip(run, [
+    `addr replace ${config.address}/32 dev ${device}`,
+    `link set ${device} mtu ${mtu} up`,
+    `route replace unreachable ${networkOf(config.address, config.prefix)} metric 4096`,
+    ...routeChanges(present, addressesOf(config), 'replace'),
+  ])
+}
+
+/**
+ * The same for a device that this process has brought up with routes to `present` and whose own address is still the
+ * same: two programs at most, where bringing it up takes four.
+ */
+export async function updateWireguard(
+  config: WireguardConfig & { readonly present: ReadonlySet<string> },
+  run: Run,
+  folder = '/run',
+): Promise<void> {
+  await putPeers(config, run, folder)
+  const changes = routeChanges(config.present, addressesOf(config), 'add')
+  if (changes.length > 0) await ip(run, changes)
+}
+
+/** The addresses of all peers: each has a route. */
+export function addressesOf({ peers }: Pick<WireguardConfig, 'peers'>): ReadonlySet<string> {
+  return new Set(peers.map(peer => peer.address))
+}
+
+async function putPeers(config: WireguardConfig, run: Run, folder: string): Promise<void> {
   const text = configText(config)
   try {
-    await addDevice(run)
     await withFile(join(folder, `${device}.conf`), text, path => run('wg', ['syncconf', device, path]))
   } finally {
     text.fill(0)
   }
-  await ip(run, [
-    `addr replace ${config.address}/32 dev ${device}`,
-    `link set ${device} mtu ${mtu} up`,
-    ...(await routeCommands(config, run)),
-  ])
 }
 
-/** Endpoints and handshakes of all peers. `wg show dump` would say the private key too, so it is not asked. */
-export async function wireguardStatus(run: Run): Promise<WireguardPeerStatus[]> {
-  const handshakes = await run('wg', ['show', device, 'latest-handshakes'], { quiet: true })
-  const endpoints = parsePairs(await run('wg', ['show', device, 'endpoints'], { quiet: true }))
-  return [...parsePairs(handshakes)].map(([publicKey, time]) => {
-    const endpoint = endpoints.get(publicKey)
-    return {
-      publicKey,
-      ...(endpoint === undefined || endpoint === '(none)' ? {} : { endpoint }),
-      ...(/^[1-9]\d*$/.test(time) ? { handshakeS: Number(time) } : {}),
-    }
-  })
+/**
+ * Unix seconds of the last handshake of each peer by its public key; undefined: never. `wg show dump` would say the
+ * private key too, so it is not asked.
+ */
+export async function handshakesS(run: Run): Promise<ReadonlyMap<string, number | undefined>> {
+  const text = await run('wg', ['show', device, 'latest-handshakes'], { quiet: true })
+  const lines = text.split('\n').filter(line => line.includes('\t'))
+  return new Map(
+    lines.map(line => {
+      const [key = '', time = ''] = line.split('\t')
+      return [key, /^[1-9]\d*$/.test(time) ? Number(time) : undefined]
+    }),
+  )
 }
 
 /**
@@ -160,23 +179,24 @@ async function withFile(
   }
 }
 
-/**
- * One /32 route a peer, which no wider route from the cable can beat; the rest of the network is unreachable
- * instead of leaving by the default route.
- */
-async function routeCommands(config: WireguardConfig, run: Run): Promise<string[]> {
-  const wanted = new Set(config.peers.map(peer => peer.address))
+async function presentRoutes(run: Run): Promise<ReadonlySet<string>> {
   const lines = (await run('ip', ['route', 'show', 'dev', device], { quiet: true })).split('\n')
-  const present = lines.map(line => line.split(' ')[0] ?? '').filter(address => address !== '')
-  const stale = present.filter(address => !wanted.has(address))
-  return [
-    `route replace unreachable ${networkOf(config.address, config.prefix)} metric 4096`,
-    ...stale.map(address => `route del ${address} dev ${device}`),
-    ...[...wanted].map(address => `route replace ${address}/32 dev ${device}`),
-  ]
+  return new Set(lines.map(line => line.split(' ')[0] ?? '').filter(address => address !== ''))
 }
 
-function parsePairs(text: string): Map<string, string> {
-  const lines = text.split('\n').filter(line => line.includes('\t'))
-  return new Map(lines.map(line => [line.split('\t')[0] ?? '', line.split('\t')[1] ?? '']))
+/**
+ * One /32 route a peer, which no wider route from the cable can beat; the rest of the network is unreachable instead of
+ * leaving by the default route. `replace`: also those that are there.
+ */
+function routeChanges(
+  present: ReadonlySet<string>,
+  wanted: ReadonlySet<string>,
+  how: 'add' | 'replace',
+): string[] {
+  const stale = [...present].filter(address => !wanted.has(address))
+  const lacking = [...wanted].filter(address => how === 'replace' || !present.has(address))
+  return [
+    ...stale.map(address => `route del ${address} dev ${device}`),
+    ...lacking.map(address => `route replace ${address}/32 dev ${device}`),
+  ]
 }

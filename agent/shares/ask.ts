@@ -10,7 +10,7 @@ export type Question<T> = {
   readonly answer: ZodType<T>
   readonly signal?: AbortSignal | undefined
   /** How long the answer may take, where that is not the usual. */
-  readonly deadlineMs?: number
+  readonly deadlineMs?: number | undefined
 }
 
 /** Asks the guardian's program of a node. Rejects with GuardianRefusal for a no, else with what went wrong. */

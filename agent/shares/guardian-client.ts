@@ -17,7 +17,7 @@ import {
   statementAnswerSchema,
 } from '../../protocol/shares/guardian.ts'
 import { inTurnByKey } from '../system/in-turn.ts'
-import type { Ask } from './ask.ts'
+import type { Ask, Question } from './ask.ts'
 import type { Deposit, Guardians } from './world.ts'
 
 export type GuardianClientOf = {
@@ -36,18 +36,20 @@ export type GuardianClient = Guardians & {
   readonly say: (guardian: string, kind: 'lease' | 'goodbye') => Promise<readonly EpochId[]>
 }
 
-// The guardian answers when its header is written: under emulation, with others at the same time, that takes a while.
+// The guardian answers when its header is written: under emulation, with others at the same time, that takes a while. Who
+// has a share to give away has time for the session as well; a lease has not.
 const writeMs = 30_000
 
 type Body<S = Statement> = S extends Statement
   ? Omit<S, 'cluster' | 'node' | 'guardian' | 'session' | 'number'>
   : never
+type Make = (session: GuardianSession) => Body
 
 /** What this node says to the guardians of others, one statement after the other to each: their numbers rise. */
 export function guardianClient(of: GuardianClientOf): GuardianClient {
   const turnOf = inTurnByKey()
-  const state = (guardian: string, body: (session: GuardianSession) => Body) =>
-    turnOf(guardian)(() => stateOnce(of, guardian, body))
+  const state = (guardian: string, body: Make, sessionMs?: number) =>
+    turnOf(guardian)(() => stateOnce(of, guardian, { body, sessionMs }))
   return {
     say: (guardian, kind) => state(guardian, () => ({ kind })),
     keep: async (guardian, epochs) => {
@@ -55,7 +57,7 @@ export function guardianClient(of: GuardianClientOf): GuardianClient {
       await state(guardian, () => ({ kind: 'keep', keep }))
     },
     deposit: async (guardian, what) => {
-      await state(guardian, session => depositBody(of.record(), session, what))
+      await state(guardian, session => depositBody(of.record(), session, what), writeMs)
     },
     release: (guardian, epoch, signal) => fetchShare(of, { guardian, epoch: plain(epoch), signal }),
   }
@@ -64,10 +66,10 @@ export function guardianClient(of: GuardianClientOf): GuardianClient {
 async function stateOnce(
   of: GuardianClientOf,
   guardian: string,
-  body: (session: GuardianSession) => Body,
+  { body, sessionMs }: { readonly body: Make; readonly sessionMs: number | undefined },
 ): Promise<readonly EpochId[]> {
   const { cluster, nodeId: node } = of.record()
-  const session = await openSession(of, guardian)
+  const session = await openSession(of, guardian, { deadlineMs: sessionMs })
   const from = { cluster, node, guardian, session: session.session, number: session.number + 1 }
   const statement: Statement = { ...body(session), ...from }
   const signed = await of.withLeaseKey(key => Promise.resolve(signStatement(statement, key)))
@@ -83,10 +85,10 @@ async function stateOnce(
 async function openSession(
   { record, ask }: GuardianClientOf,
   guardian: string,
-  signal?: AbortSignal,
+  how: Pick<Question<GuardianSession>, 'signal' | 'deadlineMs'>,
 ): Promise<GuardianSession> {
   const path = `/v1/guardian/session?node=${record().nodeId}`
-  const session = await ask(guardian, { path, answer: sessionSchema, signal })
+  const session = await ask(guardian, { path, answer: sessionSchema, ...how })
   if (session.guardian !== guardian)
     throw new RangeError(`Cannot use guardian: ${session.guardian} answers for ${guardian}`)
   return session
@@ -106,7 +108,7 @@ type Fetching = { readonly guardian: string; readonly epoch: EpochId; readonly s
 
 async function fetchShare(of: GuardianClientOf, { guardian, epoch, signal }: Fetching): Promise<Buffer> {
   const { cluster, nodeId: node } = of.record()
-  const { nonce } = await openSession(of, guardian, signal)
+  const { nonce } = await openSession(of, guardian, { signal })
   const pair = newKeyPair('x25519')
   return lend(pair.privateKey, async privateKey => {
     const oneTimeKey = toBase64url(pair.publicKey)

@@ -51,10 +51,36 @@ t.test('news that come while others are carried out are not taken for done', asy
     },
     () => undefined,
   )
-  const first = due.take({ isDeparture: false })
-  await due.take({ isDeparture: false })
+  const both = [due.take({ isDeparture: false }), due.take({ isDeparture: false })]
   goOn.resolve(undefined)
-  await first
+  await Promise.all(both)
+  t.equal(applied, 2)
   await due.round()
   t.equal(applied, 3)
 })
+
+t.test(
+  'a burst of news costs two runs, one after the other, and each waits until its own are done',
+  async t => {
+    const goOn = Promise.withResolvers<undefined>()
+    const applied: Due[] = []
+    let running = 0
+    const due = catchUp(
+      async of => {
+        t.equal(++running, 1, 'alone')
+        applied.push(of)
+        if (applied.length === 1) await goOn.promise
+        running -= 1
+      },
+      () => undefined,
+    )
+    const first = due.take({ isDeparture: false })
+    const burst = [false, true, false].map(isDeparture => due.take({ isDeparture }))
+    const settled: string[] = []
+    void Promise.all(burst).then(() => settled.push('burst'))
+    t.same([applied, settled], [[{ isDeparture: false }], []])
+    goOn.resolve(undefined)
+    await Promise.all([first, ...burst])
+    t.same(applied, [{ isDeparture: false }, { isDeparture: true }])
+  },
+)

@@ -75,6 +75,29 @@ t.test('where the device could not be brought up the endpoint counts as not appl
   t.equal(where(), moved)
 })
 
+t.test('the device is brought up once, and again where a change has failed', async t => {
+  const { here, peer, clocks } = setUp(t)
+  const adds: string[] = []
+  let works = true
+  const run: typeof here.run = (program, args, options) => {
+    if (program === 'ip' && args[1] === 'add') adds.push(args.join(' '))
+    if (!works && args[0] === 'syncconf') return Promise.reject(new Error('no such device'))
+    return here.run(program, args, options)
+  }
+  const { bootMs, nowMs } = clocks
+  const tunnel = newTunnel({ run, bootTimeMs: () => bootMs, nowMs: () => nowMs, folder: t.testdir() })
+  const config = { privateKey: Buffer.alloc(32), address: '10.0.0.1', prefix: 24, listenPort: 9 }
+  const apply = () => tunnel.apply({ ...config, peers: [peer] })
+  await apply()
+  await apply()
+  t.equal(adds.length, 1)
+  works = false
+  await t.rejects(apply(), /no such device/)
+  works = true
+  await apply()
+  t.equal(adds.length, 2)
+})
+
 t.test('a peer is silent three minutes after its last handshake, whatever the clock is set to', async t => {
   const { there, apply, silent, pass, clocks } = setUp(t)
   t.equal(await silent(), true, 'one that is not known')

@@ -3,8 +3,9 @@ import t from 'tap'
 import {
   bringUpWireguard,
   configText,
+  handshakesS,
+  updateWireguard,
   type WireguardConfig,
-  wireguardStatus,
 } from '../../../agent/network/wireguard.ts'
 import { ProgramError, type Run } from '../../../agent/system/run.ts'
 import { commandsOf } from './fake-ip.ts'
@@ -113,14 +114,42 @@ for (const start of failures)
     t.notOk(existsSync(`${folder}/wg0.conf`))
   })
 
-t.test('wireguardStatus() tells handshakes and endpoints and never asks for the private key', async t => {
+t.test('updateWireguard() changes peers, and only the routes that are others', async t => {
+  const folder = t.testdir()
+  const { run, commands, seen } = fakeRun()
+  await updateWireguard({ ...config, present: new Set(['10.0.0.9']) }, run, folder)
+  t.same(commands, [
+    `wg syncconf wg0 ${folder}/wg0.conf`,
+    'ip route del 10.0.0.9 dev wg0',
+    'ip route replace 10.0.0.254/32 dev wg0',
+  ])
+  t.match(seen, { text: configText(config).toString(), mode: 0o600 })
+  t.notOk(existsSync(`${folder}/wg0.conf`), 'the file with the key is gone')
+  commands.length = 0
+  await updateWireguard({ ...config, present: new Set(['10.0.0.254']) }, run, folder)
+  t.same(commands, [`wg syncconf wg0 ${folder}/wg0.conf`], 'another endpoint is no other route')
+})
+
+for (const start of ['wg syncconf', 'ip route'])
+  t.test(`where '${start}' fails, updateWireguard() does, and leaves no key behind`, async t => {
+    const folder = t.testdir()
+    const { run } = fakeRun({ [start]: new ProgramError('it went wrong', 1) })
+    await t.rejects(updateWireguard({ ...config, present: new Set() }, run, folder), {
+      message: 'it went wrong',
+    })
+    t.notOk(existsSync(`${folder}/wg0.conf`))
+  })
+
+t.test('handshakesS() tells handshakes and never asks for the private key', async t => {
   const { run, commands } = fakeRun({
     'wg show wg0 latest-handshakes': `${publicKey}\t1790000000\nother=\t0\n`,
-    'wg show wg0 endpoints': `${publicKey}\t198.51.100.7:51820\nother=\t(none)\n`,
   })
-  t.same(await wireguardStatus(run), [
-    { publicKey, endpoint: '198.51.100.7:51820', handshakeS: 1_790_000_000 },
-    { publicKey: 'other=' },
-  ])
+  t.same(
+    [...(await handshakesS(run))],
+    [
+      [publicKey, 1_790_000_000],
+      ['other=', undefined],
+    ],
+  )
   t.notOk(commands.some(line => /dump|private-key/.test(line)))
 })
