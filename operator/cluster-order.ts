@@ -9,9 +9,9 @@ import { isSet, optional } from './command.ts'
 import type { Command, Input, Options, Output } from './command.ts'
 import { findEnvironment } from './environments.ts'
 import { Failure } from './failure.ts'
-import { askMembers } from './members.ts'
+import { withMessenger } from './messenger.ts'
 import { findEnrolled } from './node-file.ts'
-import { byGateway, overWireguard, reachOptions } from './reach.ts'
+import { overWireguard, reachOptions } from './reach.ts'
 import type { Reached } from './reach.ts'
 import { signedIn, walletInput } from './sign-in.ts'
 import { withWallet } from './wallet.ts'
@@ -76,34 +76,17 @@ async function sendDirectly(world: World, input: Input, facts: Facts): Promise<u
   return send(world, overWireguard(messenger), { action: facts.action, order })
 }
 
-// One after the other, until one answers.
-const messengersMax = 5
-
 async function sendByGateway(world: World, input: Input, facts: Facts): Promise<unknown> {
   const environment = await findEnvironment(world, input)
   const { cluster } = environment
   return withWallet(world, walletInput(input, environment), wallet =>
-    signedIn({ world, input, environment, wallet }, async token => {
+    signedIn({ world, input, environment, wallet }, token => {
       const order = sign({ ...facts, cluster }, wallet, world.now())
-      const members = await askMembers(world, { environment, token })
-      const messengers = members.filter(one => one.nodeId !== facts.node).slice(0, messengersMax)
-      let lost: unknown = new Failure('failed', 'The cluster has no other node that could pass this on')
-      for (const { nodeId: id } of messengers)
-        try {
-          const reached = byGateway(environment, token, { query: { node_id: id } })
-          return await send(world, reached, { action: facts.action, order })
-        } catch (error) {
-          if (!isAway(error)) throw error
-          lost = error
-        }
-      throw lost
+      return withMessenger(world, { environment, token, except: facts.node }, reached =>
+        send(world, reached, { action: facts.action, order }),
+      )
     }),
   )
-}
-
-/** What the gateway says of a node that does not answer; 409 may be the node's own refusal, and ends it. */
-function isAway(error: unknown): boolean {
-  return error instanceof Failure && (error.status === 502 || error.status === 504)
 }
 
 function sign(

@@ -1,4 +1,5 @@
 import { gatewayRun } from './alone.ts'
+import { operatorAppoint, operatorDismiss, operatorList } from './appoint.ts'
 import { monitorAudit } from './audit.ts'
 import { nodeEvict, nodeHold, nodeRelease } from './cluster-order.ts'
 import type { CommandTable } from './command.ts'
@@ -44,6 +45,7 @@ export const commands: CommandTable = {
     password: nodePassword,
     'wg-config': nodeWgConfig,
   },
+  operator: { appoint: operatorAppoint, dismiss: operatorDismiss, list: operatorList },
   gateway: { run: gatewayRun },
   monitor: { report: monitorReport, audit: monitorAudit },
 }

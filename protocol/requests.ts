@@ -67,15 +67,21 @@ export const commandActions = [
   'update',
 ] as const
 
-/** More of them: each needs an `order`, which an operator has signed, but the last three the owner. */
-export const clusterActions = ['hold', 'release', 'evict', 'escrow', 'endpoints', 'rekey'] as const
+/** More of them: each needs an `order`, which the authority has signed, an operator, and for the last three the owner. */
+export const clusterActions = ['appoint', 'hold', 'release', 'evict', 'escrow', 'endpoints', 'rekey'] as const
+
+/** Changes nothing and needs no order: whom the authority appointed, as far as the node knows. */
+export const operatorsAction = 'operators'
+
+/** 200 to it: the newest appointment, which proves itself; absent while there was none. */
+export const operatorsAnswerSchema = z.strictObject({ appointment: signedTextSchema.optional() })
 
 /** What becomes of a system call that a service's filter does not allow: it fails, or is only noted. */
 export const seccompModes = ['enforce', 'audit'] as const
 export type SeccompMode = (typeof seccompModes)[number]
 
 export const commandSchema = z.strictObject({
-  action: z.enum([...commandActions, ...clusterActions]),
+  action: z.enum([...commandActions, ...clusterActions, operatorsAction]),
   service: z
     .string()
     .regex(/^[a-z][a-z0-9-]{0,31}$/, 'not a service name')
@@ -89,7 +95,10 @@ export const commandSchema = z.strictObject({
     .record(nodeId, endpoint)
     .refine(all => Object.keys(all).length <= 64, 'more than 64 endpoints')
     .optional(),
-  /** An order of this node's owner; for `hold` and `release` a text of `composeHold`, for `evict` of `composeEviction`. */
+  /**
+   * An order of this node's owner; for `hold` and `release` a text of `composeHold`, for `evict` of `composeEviction`,
+   * for `appoint` of `composeAppointment`.
+   */
   order: signedTextSchema.optional(),
 })
 export type Command = z.infer<typeof commandSchema>

@@ -1,10 +1,11 @@
-import type { Command } from '../../protocol/requests.ts'
+import { type Command, operatorsAction } from '../../protocol/requests.ts'
 import { HttpError } from '../../http/error.ts'
 import type { SignedText } from '../../protocol/fields.ts'
 import { evictNode, holdNode } from './cluster-acts.ts'
 import { noteEndpoints } from './endpoints.ts'
 import { takeSecretBack } from './escrow.ts'
 import { leave } from './leave.ts'
+import { appointOperators, showOperators } from './operators.ts'
 import { takeOrder } from './orders.ts'
 import { rekey } from './rekey.ts'
 import type { Node } from './serve.ts'
@@ -34,10 +35,11 @@ const serviceActs: Readonly<Partial<Record<Command['action'], Act>>> = {
 /** An order that was sent; whose it is, is still to be found out. */
 type Ordered = Command & { readonly order: SignedText }
 
-/** What needs a signature of an operator or the owner; the token alone has no say. */
+/** What needs a signature of the authority, an operator or the owner; the token alone has no say. */
 const orderedActs: Readonly<
   Partial<Record<Command['action'], (node: Node, command: Ordered) => Promise<object>>>
 > = {
+  appoint: (node, { order }) => appointOperators(node, order),
   hold: (node, { order }) => holdNode(node, 'hold', order),
   release: (node, { order }) => holdNode(node, 'release', order),
   evict: (node, { order }) => evictNode(node, order),
@@ -55,6 +57,7 @@ export async function carryOut(node: Node, command: Command): Promise<object> {
     node.stop('restart')
     return { status: 'rebooting' }
   }
+  if (action === operatorsAction) return showOperators(node)
   const ordered = orderedActs[action]
   if (ordered !== undefined) {
     if (order === undefined) throw unordered(action, 'sign with the wallet')
@@ -70,7 +73,7 @@ const fields: Readonly<Record<Exclude<keyof Command, 'action' | 'service'>, read
   mode: ['seccomp'],
   force: ['leave'],
   endpoints: ['endpoints'],
-  order: ['seccomp', 'leave', 'hold', 'release', 'evict', 'escrow', 'endpoints', 'rekey'],
+  order: ['seccomp', 'leave', 'appoint', 'hold', 'release', 'evict', 'escrow', 'endpoints', 'rekey'],
 }
 
 function checkFields(command: Command): void {
@@ -80,7 +83,8 @@ function checkFields(command: Command): void {
 }
 
 function unordered(action: string, hint: string): HttpError {
-  return new HttpError(403, `'${action}' needs an order signed by the owner or an operator`, hint)
+  const who = action === 'appoint' ? 'the authority of the cluster' : 'the owner or an operator'
+  return new HttpError(403, `'${action}' needs an order signed by ${who}`, hint)
 }
 
 /** Back to `enforce` may anybody with the token; `audit` opens what the filter closes. */

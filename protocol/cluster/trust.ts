@@ -3,7 +3,7 @@ import { clusterId, counter, type SignedText, time } from '../fields.ts'
 import { composeLines, parseLines } from '../lines.ts'
 import { type Address, addressSchema, recoverSigner, sameAddress } from '../wallet.ts'
 
-/** A wallet that may invite and evict. What it signs after its retirement counts no more. */
+/** A wallet that may invite, hold and evict. What it signs after its retirement counts no more. */
 export type Operator = { readonly address: Address; readonly retired?: string | undefined }
 
 /** Whose signatures count in a cluster: the authority (the owner of its genesis), and whom it appointed. */
@@ -27,13 +27,16 @@ export function mayVouch(trust: Trust, signer: Address, at: string): boolean {
   return operator !== undefined && (operator.retired === undefined || at < operator.retired)
 }
 
+/** Of a cluster, who were dismissed among them: they stay on the list, for whom they invited. */
+export const operatorsMax = 16
+
 /** What the authority signs to appoint operators: the whole list, each time with a higher number. */
 export const appointmentSchema = z.strictObject({
   cluster: clusterId,
   number: counter.min(1),
   operators: z
     .array(z.strictObject({ address: addressSchema, retired: time.optional() }))
-    .max(16)
+    .max(operatorsMax)
     .readonly()
     .refine(list => new Set(list.map(one => one.address)).size === list.length, 'one operator twice'),
   issued: time,

@@ -1,9 +1,12 @@
 import * as z from 'zod'
+import { parseAppointment } from '../../protocol/cluster/trust.ts'
 import { signedTextSchema } from '../../protocol/fields.ts'
 import {
   acknowledgementRequestSchema,
+  type Command,
   commandSchema,
   logLines,
+  operatorsAction,
   unlockRequestSchema,
 } from '../../protocol/requests.ts'
 import { parseJson } from '../../http/body.ts'
@@ -55,13 +58,28 @@ export function commandCall(cluster: Cluster, { url, body, signal }: Request): C
   const command = parseJson(body, commandSchema)
   return {
     ...{ node, method: 'POST', path: '/v1/agent/command', body: JSON.stringify(command), signal },
-    ...(command.action !== 'status' && { what: whatOf(command) }),
+    ...(!asking.has(command.action) && { what: whatOf(command) }),
     answerMs: commandMs,
   }
 }
 
-function whatOf({ action, service, mode }: z.infer<typeof commandSchema>): string {
-  return ['command', action, service, mode].filter(word => word !== undefined).join(' ')
+/** Commands that change nothing. */
+const asking: ReadonlySet<Command['action']> = new Set(['status', operatorsAction])
+
+function whatOf({ action, service, mode, order }: Command): string {
+  const whom = action === 'appoint' && order !== undefined ? operatorsIn(order.text) : undefined
+  return ['command', action, service, mode, whom].filter(word => word !== undefined).join(' ')
+}
+
+/** Whom a list names, as it says itself: the node judges it, and what came of that stands beside it. */
+function operatorsIn(text: string): string | undefined {
+  try {
+    const { number, operators } = parseAppointment(text)
+    const list = operators.map(one => (one.retired === undefined ? one.address : `dismissed ${one.address}`))
+    return `list ${number}: ${list.join(', ') || 'nobody'}`
+  } catch {
+    return undefined
+  }
 }
 
 /** A service may take 20 s to stop; an order to leave or give a secret back waits for nodes that are switched off. */

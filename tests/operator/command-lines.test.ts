@@ -6,7 +6,7 @@ import { commands } from '../../operator/commands.ts'
 import { Failure } from '../../operator/failure.ts'
 import { codeOf, oramaIn, shownLines } from './command-lines.ts'
 import { enrolled } from './enrolled.ts'
-import { orama } from './support.ts'
+import { orama, owner } from './support.ts'
 
 // Every command line that we show people goes through the real dispatcher and its command, as far as the world: nodes
 // do not answer and programs do not run. Exit code 2 is that of a wrong command line.
@@ -41,7 +41,7 @@ t.test('each command line of help and docs is one that orama takes', async t => 
 const environment = {
   gateway: 'https://gateway.example',
   cluster: '0a'.repeat(16),
-  authority: '0x52908400098527886E0F7030069857D2E4169EE7',
+  authority: owner,
 }
 const environments = JSON.stringify({ v: 1, environments: { home: environment } })
 
@@ -52,6 +52,8 @@ const signing = [
   'invites',
   'revoke-invite',
   'leave',
+  'appoint',
+  'dismiss',
   'hold',
   'release',
   'evict',

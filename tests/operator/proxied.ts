@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { saveNode } from '../../operator/node-file.ts'
+import type { SignedText } from '../../protocol/fields.ts'
 import { proxyRoutes } from '../../services/gateway/proxy.ts'
 import { someNodeId } from '../protocol/cluster/sample.ts'
 import { cluster, withGateway } from './gateway.ts'
@@ -9,8 +10,11 @@ import type { Behaviour, PlayedNode } from './node.ts'
 import { owner } from './support.ts'
 
 /** A node that is on file as joined, with environment `home`. */
-export async function keepJoined(config: string, { nodeId, hello }: PlayedNode): Promise<void> {
-  const signed = { text: 'x', signature: `0x${'0'.repeat(130)}` }
+export async function keepJoined(
+  config: string,
+  { nodeId, hello }: PlayedNode,
+  grant: SignedText = { text: 'x', signature: `0x${'0'.repeat(130)}` },
+): Promise<void> {
   await saveNode(join(config, 'nodes'), {
     v: 1,
     nodeId,
@@ -18,7 +22,7 @@ export async function keepJoined(config: string, { nodeId, hello }: PlayedNode):
     cluster,
     owner,
     hello,
-    grant: signed,
+    grant,
     proof: { key: 'A'.repeat(43), signature: 'A'.repeat(86) },
     environment: 'home',
     address: '127.0.0.1',

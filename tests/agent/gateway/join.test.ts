@@ -4,6 +4,7 @@ import { gatewayDesk } from '../../../agent/gateway/desk.ts'
 import { evicted, composeEviction } from '../../../protocol/cluster/departure.ts'
 import { noMembers, present } from '../../../protocol/cluster/membership.ts'
 import { clusterFactsSchema } from '../../../protocol/cluster/admission.ts'
+import { composeAppointment, type Operator } from '../../../protocol/cluster/trust.ts'
 import { toBase64url } from '../../../protocol/fields.ts'
 import { genesisTokenHash } from '../../../protocol/grant.ts'
 import { newKeyPair } from '../../../protocol/keys.ts'
@@ -113,6 +114,30 @@ for (const [why, changes, message] of refused)
     t.match(logged, [/^gateway: refused: /])
     t.same(heard, [])
   })
+
+t.test('an invite counts by an operator whom the authority appointed, until it is dismissed', async t => {
+  const { side, view } = agentSide()
+  const operator = newWallet()
+  const list = async (number: number, one: Operator) => {
+    const text = composeAppointment({ cluster, number, operators: [one], issued: minutes(0) })
+    const appointment = signedBy(authority, text)
+    await view.hear({ membership: { ...noMembers, appointment }, endpoints: [] })
+  }
+  const { address } = operator
+  const invited = admissionFor(session, { voucherBy: operator })
+  await t.rejects(gatewayDesk(side).join(invited), { status: 403, message: /no operator/ })
+  await list(1, { address })
+  const { completion } = await gatewayDesk(side).join(invited)
+  const { membership } = await answerOf(session, completion)
+  t.match(
+    membership.trust,
+    { number: 1, operators: [{ address }] },
+    'the node hears who may invite, and by whom',
+  )
+  await list(2, { address, retired: minutes(0) })
+  const later = admissionFor(session, { voucherBy: operator })
+  await t.rejects(gatewayDesk(side).join(later), { status: 403, message: /no operator/ })
+})
 
 t.test('a gateway that signs the grant anew with a wallet of its own is refused by the node', async t => {
   const { side } = agentSide()

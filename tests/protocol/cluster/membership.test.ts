@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { composeEviction, type Departure, evicted, signLeaving } from '../../../protocol/cluster/departure.ts'
 import { isEndpointOf, signEndpoint } from '../../../protocol/cluster/endpoint.ts'
+import { composeHold } from '../../../protocol/cluster/hold.ts'
 import {
   emptyMembership,
+  isHeld,
   type MembershipRecords,
   merge,
   present,
@@ -36,6 +38,7 @@ const joined = joinRecord({ node: second, address: '10.0.0.2' })
 const cluster2 = merge(known, { ...none, members: [genesis, joined] }).membership
 const ids = (membership: typeof known) => present(membership).map(one => one.nodeId)
 const at = '2026-11-22T08:00:00Z'
+const before = '2026-11-22T07:59:59Z'
 const leaving = (node: TestNode, by = node.keys.lease, of = cluster): Departure =>
   signLeaving({ cluster: of, node: node.nodeId, at }, by.privateKey)
 const evicting = (node: TestNode, by: TestWallet, changes: object = {}): Departure =>
@@ -195,6 +198,71 @@ t.test('an appointed operator invites and evicts, until it is retired', async t 
   })
   t.match(vanished.refusals[0]?.why, /do not vanish/)
 })
+
+t.test(
+  'who learns of all only after a dismissal knows whom the operator invited, evicted and held before',
+  async t => {
+    const operator = newWallet()
+    const [guest, gone] = [newNode(), newNode()]
+    const invitees = [
+      joinRecord({ node: guest, operator, address: '10.0.0.5' }),
+      joinRecord({ node: gone, operator, address: '10.0.0.6' }),
+    ]
+    const held = { cluster, node: second.nodeId, action: 'hold', number: 1, issued: before } as const
+    const records: MembershipRecords = {
+      appointment: appointment(authority, [{ address: operator.address, retired: at }], { number: 2 }),
+      members: [genesis, joined, ...invitees],
+      departures: [evicting(gone, operator, { issued: before })],
+      holds: [signedBy(operator, composeHold(held))],
+    }
+    const { membership, refusals } = merge(known, records)
+    t.same(refusals, [])
+    t.same(ids(membership), [first, second, guest].map(one => one.nodeId).toSorted())
+    t.ok(isHeld(membership, second.nodeId))
+  },
+)
+
+const late = '2026-11-22T08:15:00Z'
+const after: readonly (readonly [string, (by: TestWallet) => Partial<MembershipRecords>])[] = [
+  [
+    'an invite',
+    operator => {
+      const times = { issued: at, expires: late }
+      return { members: [joinRecord({ operator, voucher: times, grant: times, address: '10.0.0.5' })] }
+    },
+  ],
+  ['an eviction', operator => ({ departures: [evicting(second, operator)] })],
+  [
+    'a hold',
+    operator => {
+      const facts = {
+        cluster,
+        node: second.nodeId,
+        action: 'hold',
+        number: Date.parse(at),
+        issued: at,
+      } as const
+      return { holds: [signedBy(operator, composeHold(facts))] }
+    },
+  ],
+]
+for (const [what, records] of after)
+  t.test(
+    `merge() refuses ${what} that an operator signed in the moment of its dismissal or later`,
+    async t => {
+      const operator = newWallet()
+      const dismissing = appointment(authority, [{ address: operator.address, retired: at }])
+      const { membership, refusals } = merge(cluster2, {
+        ...none,
+        ...records(operator),
+        appointment: dismissing,
+      })
+      t.match(refusals, [{ why: /no operator/ }])
+      t.same([ids(membership), membership.holds.size], [ids(cluster2), 0])
+      const still = appointment(authority, [{ address: operator.address, retired: late }])
+      t.same(merge(cluster2, { ...none, ...records(operator), appointment: still }).refusals, [])
+    },
+  )
 
 t.test('parseAppointment() reads only what composeAppointment() writes', async t => {
   const list = [{ address: authority.address }, { address: stranger.address, retired: at }]

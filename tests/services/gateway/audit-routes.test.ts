@@ -1,8 +1,10 @@
 import t from 'tap'
-import { auditPageSchema } from '../../../protocol/cluster/audit.ts'
-import { authority } from '../../protocol/cluster/sample.ts'
+import { auditEntrySchema, auditPageSchema } from '../../../protocol/cluster/audit.ts'
+import { composeAppointment, type Operator } from '../../../protocol/cluster/trust.ts'
+import { authority, cluster, newWallet, signedBy } from '../../protocol/cluster/sample.ts'
 import { running, signedIn } from './enroll/running.ts'
 import { before, echo, here, off } from './played-node.ts'
+import { operator } from './samples.ts'
 
 const entry = (at: number) => ({
   at: '2026-11-21T08:00:00Z',
@@ -31,6 +33,8 @@ t.test('an operator reads who signed in and what was asked, page by page', async
   t.match(lines[1], { route: 'POST /v1/operator/login', operator: authority.address })
 })
 
+const stamped = { at: '2026-11-21T08:00:00Z', requestId: 'r1' }
+
 const queries = [
   'lines=0',
   'lines=257',
@@ -53,6 +57,15 @@ t.test('the audit is for operators alone', async t => {
 })
 
 const order = { text: 'OramaOS order v1', signature: `0x${'0'.repeat(130)}` }
+const appointing = (operators: readonly Operator[]) => {
+  const text = composeAppointment({ cluster, number: 7, operators, issued: '2026-11-21T08:00:00Z' })
+  return signedBy(authority, text)
+}
+const retired = '2026-11-21T08:00:00Z'
+const list = appointing([{ address: operator.address }, { address: authority.address, retired }])
+const all = Array.from({ length: 16 }, () => newWallet().address)
+const full = appointing(all.map(address => ({ address, retired })))
+const whole = `command appoint list 7: ${all.map(one => `dismissed ${one}`).join(', ')}`
 const { nodeId } = here
 const asked: readonly (readonly [string, string, object | undefined, string | undefined, string])[] = [
   [
@@ -63,6 +76,16 @@ const asked: readonly (readonly [string, string, object | undefined, string | un
     'the node answered 403',
   ],
   ['command', nodeId, { action: 'hold', order }, 'command hold', 'the node answered 403'],
+  [
+    'command',
+    nodeId,
+    { action: 'appoint', order: list },
+    `command appoint list 7: ${operator.address}, dismissed ${authority.address}`,
+    'the node answered 403',
+  ],
+  ['command', nodeId, { action: 'appoint', order: full }, whole, 'the node answered 403'],
+  ['command', nodeId, { action: 'appoint', order }, 'command appoint', 'the node answered 403'],
+  ['command', nodeId, { action: 'operators' }, undefined, ''],
   ['leave', nodeId, { order }, 'leave', 'the node answered 403'],
   ['unlock', nodeId, { order, box: 'AAAA' }, 'unlock', 'the node answered 403'],
   ['leave', off.nodeId, { order }, 'leave', 'the node cannot be reached'],
@@ -87,4 +110,6 @@ for (const [route, node, body, what, outcome] of asked)
     })
     t.match(noted, what === undefined ? [] : [{ who: /^0x/, node, what, outcome }])
     t.equal(noted.length, what === undefined ? 0 : 1)
+    for (const facts of noted)
+      t.ok(auditEntrySchema.safeParse({ ...stamped, ...facts }).success, 'it can be stored')
   })

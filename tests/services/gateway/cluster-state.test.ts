@@ -3,6 +3,7 @@ import { noMembers } from '../../../protocol/cluster/membership.ts'
 import type { News } from '../../../protocol/cluster/news.ts'
 import { composeEviction, evicted } from '../../../protocol/cluster/departure.ts'
 import { composeHold } from '../../../protocol/cluster/hold.ts'
+import { composeAppointment, mayVouch, type Operator } from '../../../protocol/cluster/trust.ts'
 import { fromBase64url } from '../../../protocol/fields.ts'
 import { nodeIdOf } from '../../../protocol/hello.ts'
 import { openClusterState } from '../../../services/gateway/cluster-state.ts'
@@ -75,6 +76,28 @@ t.test('holds go both ways, the newest of each node', async t => {
   t.same(told, [newsOf({ holds: [newer] })])
   const { holds = [] } = (await registry.members.since(0)).records
   t.same(new Set(holds.map(one => one.text)), new Set([newer.text, ofOther.text]))
+})
+
+t.test('operators that the authority appoints count at once, until it dismisses them', async t => {
+  const registry = await memoryRegistry(t)
+  const operator = newWallet()
+  const [at, later] = ['2026-11-21T09:00:00Z', '2026-11-21T09:00:01Z']
+  const list = (number: number, one: Operator) =>
+    signedBy(authority, composeAppointment({ cluster, number, operators: [one], issued: at }))
+  const address = operator.address
+  const [first, second] = [list(1, { address }), list(2, { address, retired: at })]
+  let news = newsOf({ members: [genesis] })
+  const told: News[] = []
+  const agent = { news: async () => news, tell: async (more: News) => void told.push(more) }
+  const state = await openClusterState({ registry, agent, now, report: fail(t) })
+  t.notOk(mayVouch(state.trust(), address, later))
+  news = newsOf({ members: [genesis], appointment: first })
+  await state.refresh()
+  t.ok(mayVouch(state.trust(), address, later))
+  await registry.members.add({ ...noMembers, appointment: second }, now())
+  await state.refresh()
+  t.notOk(mayVouch(state.trust(), address, later))
+  t.same(told, [newsOf({ appointment: second })], 'and the agent hears of it')
 })
 
 t.test('what does not prove itself is said once, and goes nowhere', async t => {

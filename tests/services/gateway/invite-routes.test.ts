@@ -1,10 +1,12 @@
 import t from 'tap'
 import { inviteEntrySchema, inviteListSchema } from '../../../protocol/cluster/joining.ts'
+import { noMembers } from '../../../protocol/cluster/membership.ts'
+import { composeAppointment, type Operator } from '../../../protocol/cluster/trust.ts'
 import { signToken } from '../../../services/gateway/jwt.ts'
 import { signInKeys } from '../../../services/gateway/sign-in.ts'
 import { authority, cluster, newWallet, signedBy } from '../../protocol/cluster/sample.ts'
 import { inMinutes, type Invited, invited } from './enroll/played-waiting.ts'
-import { origin, running, signedIn } from './enroll/running.ts'
+import { memoryRegistry, origin, running, signedIn } from './enroll/running.ts'
 import { gatewayKey } from './samples.ts'
 
 type Gateway = Awaited<ReturnType<typeof running>>
@@ -37,6 +39,34 @@ t.test('an operator stores an invite, sees it, and takes it back', async t => {
     ],
   )
 })
+
+t.test(
+  'an appointed operator signs in and invites; dismissed it does neither, nor does its token',
+  async t => {
+    const registry = await memoryRegistry(t)
+    const operator = newWallet()
+    const list = (number: number, one: Operator) => {
+      const text = composeAppointment({ cluster, number, operators: [one], issued: inMinutes(0) })
+      return registry.members.add({ ...noMembers, appointment: signedBy(authority, text) }, new Date())
+    }
+    const { address } = operator
+    await list(1, { address })
+    const gateway = await running(t, { registry })
+    const headers = await signedIn(gateway, operator)
+    const { voucher } = invited({}, operator)
+    t.equal((await post(gateway, headers, ['invite', { voucher }])).status, 201)
+    await list(2, { address, retired: inMinutes(-10) })
+    const after = await running(t, { registry })
+    t.equal((await post(after, headers, ['invite', { voucher: invited({}, operator).voucher }])).status, 403)
+    t.equal((await after.ask('GET', '/v1/operator/invites', { headers })).status, 403)
+    t.equal((await post(after, {}, ['challenge', { address }])).status, 403)
+    const brought = await post(after, await signedIn(after), [
+      'invite',
+      { voucher: invited({}, operator).voucher },
+    ])
+    t.match(brought, { status: 403, body: /no operator/ }, 'nor does it count where somebody else brings it')
+  },
+)
 
 const known = invited()
 const twin = (of: Invited) => invited({ tokenHash: of.tokenHash, expires: inMinutes(30) }).voucher

@@ -199,6 +199,22 @@ export function memberRows(backend: Backend): void {
     t.same((await a.membership()).trust.operators, retired)
   })
 
+  row(
+    backend,
+    'a registry that learns of all after a dismissal keeps whom the operator invited',
+    async (t, pair) => {
+      const [a, b] = both(pair)
+      const operator = newWallet()
+      const appointment = appointing(2, [{ address: operator.address, retired: issued }])
+      const members = [genesis, joinRecord({ operator })]
+      t.same(await a.add({ ...none, appointment, members }, now), [])
+      t.equal((await ids(b)).length, 2)
+      t.match(await b.add({ ...none, departures: [evicting(first, operator)] }, now), [
+        { why: /no operator/ },
+      ])
+    },
+  )
+
   row(backend, 'of the holds of a node the highest number counts and is passed on', async (t, pair) => {
     const [a, b] = both(pair)
     const [old, mid, last] = [holding(1, 'hold'), holding(2, 'release'), holding(3, 'hold')]
