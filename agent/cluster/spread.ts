@@ -1,37 +1,26 @@
-import { type News, newsSchema } from '../../protocol/cluster/news.ts'
-import { HttpError } from '../../http/error.ts'
+import { type NewsMessage, newsMessageSchema } from '../../protocol/cluster/news.ts'
 import { describe } from '../system/log.ts'
 import type { Ask } from '../shares/ask.ts'
-import { newPatience } from './patience.ts'
-import type { ClusterView, Heard } from './view.ts'
+import { type Hearing, type HearingOf, newHearing } from './hearing.ts'
 
-export type SpreadOf = {
-  readonly view: ClusterView
+export type SpreadOf = HearingOf & {
   readonly own: string
   readonly ask: Ask
-  /** After news came that were new: peers, record and others have to hear of it. */
-  readonly onChange: (heard: Heard) => Promise<void>
-  readonly log: (line: string) => void
   /** 0 ≤ x < 1. */
   readonly random: () => number
-  /** Milliseconds of a clock that nobody sets. */
-  readonly nowMs?: () => number
 }
 
 export type Spread = {
-  /**
-   * Takes news from wherever they come, and remembers to pass them on. Returns what came of it. HttpError 429: too much
-   * of what came from there was refused, so that nothing is looked at for a minute.
-   */
-  readonly hear: (news: News, from: string) => Promise<Heard>
+  /** Takes news from wherever they come; they are passed on with the next round. As in `Hearing`. */
+  readonly hear: Hearing['hear']
+  /** Takes what another member says, and answers it. HttpError 429 as with `hear`. */
+  readonly answer: (message: NewsMessage, from: string) => Promise<NewsMessage>
   /** One round, every few seconds: exchanges with those that may not know what this node knows. Never rejects. */
   readonly round: () => Promise<void>
-  /** Has this node taken all that is known here? */
+  /** Has this node said that it knows what is known here, or been sent all of it? */
   readonly isTold: (node: string) => boolean
-  /** Has any other node ever answered? Then it has this node's WireGuard key. */
+  /** Has any other node ever answered or called? Then it has this node's WireGuard key. */
   readonly inTouch: () => boolean
-  /** All have to hear of it again: something of this node's own is new. */
-  readonly retell: () => void
 }
 
 /** Calls at a time. */
@@ -40,54 +29,75 @@ const atOnce = 8
 const netRounds = 12
 
 /**
- * Passes on what this node knows to every other member until each has taken it, and takes what they know in exchange.
- * Each change goes to all at once: in seconds everybody who can be reached knows.
+ * Passes on what this node knows to every other member until each has it, and takes what they know in exchange. Each
+ * change goes to all at once: in seconds everybody who can be reached knows.
+ *
+ * Digests are said first; only where they differ all of the news follow, from both sides. That is done once a change,
+ * whatever differs still: what one of two refuses would else go back and forth for ever. A digest is believed, since who
+ * lies about it only keeps news from itself, and what it knows to itself: the others tell each other without it.
  */
-export function spreadNews({ view, own, ask, onChange, log, random, nowMs }: SpreadOf): Spread {
-  const told = new Set<string>()
-  const patience = newPatience(nowMs ?? (() => performance.now()))
+export function spreadNews({ own, ask, random, ...of }: SpreadOf): Spread {
+  const { view, log } = of
+  // By node: the digest of what it knows of this node's news. Any change makes it another, so that all are untold.
+  const told = new Map<string, string>()
+  const isTold = (node: string) => told.get(node) === view.digest()
+  const { hear, listensTo, check } = newHearing(of)
   let rounds = 0
-  let answered = false
-  const take = async (news: News, from: string) => {
-    if (patience.left(from) === 0)
-      throw new HttpError(429, 'too much of what was told from there is wrong', 'wait a minute')
-    const heard = await view.hear(news, () => patience.left(from))
-    for (const { what, why } of heard.refusals) log(`cluster: refused from ${from}: ${what}: ${why}`)
-    if (patience.note(from, heard.refusals.length))
-      log(`cluster: nothing is heard from ${from} for a minute: too much of it was refused`)
-    if (!heard.changed) return heard
-    told.clear()
-    log(`cluster: news from ${from}: ${view.members().length} members`)
-    for (const event of heard.events) log(`cluster: ${event}`)
-    await onChange(heard)
-    return heard
+  let inTouch = false
+  const answer = async ({ digest: theirs, news }: NewsMessage, from: string): Promise<NewsMessage> => {
+    check(from)
+    if (news !== undefined) await hear(news, from)
+    // Others than members are not counted: there may be any number of them.
+    const isMember = from !== own && view.members().includes(from)
+    inTouch ||= isMember
+    const digest = view.digest()
+    const isSame = theirs === digest
+    // Who has sent its news and does not get the answer asks again.
+    if (isMember && (isSame || news !== undefined)) told.set(from, digest)
+    return isSame ? { digest } : { digest, news: view.news() }
+  }
+  const tell = (node: string, body: NewsMessage) =>
+    ask(node, { path: '/v1/guardian/news', body, answer: newsMessageSchema })
+  /** Takes the news, if there are some. True where both know the same then. */
+  const agree = async (node: string, { digest, news }: NewsMessage) => {
+    if (news !== undefined && listensTo(node)) await hear(news, node)
+    if (digest !== view.digest()) return false
+    told.set(node, digest)
+    return true
   }
   const exchange = async (node: string) => {
-    const body = view.news()
     try {
-      const answer = await ask(node, { path: '/v1/guardian/news', body, answer: newsSchema })
-      told.add(node)
-      answered = true
-      if (patience.left(node) > 0) await take(answer, node)
+      const first = await tell(node, { digest: view.digest() })
+      inTouch = true
+      if (await agree(node, first)) return
+      const all = { digest: view.digest(), news: view.news() }
+      const second = await tell(node, all)
+      told.set(node, all.digest)
+      // The same once more was judged already.
+      if (second.digest !== first.digest) await agree(node, second)
     } catch (cause) {
       if (told.delete(node)) log(`cluster: ${node} cannot be told: ${describe(cause)}`)
     }
   }
   return {
-    hear: take,
-    isTold: node => told.has(node),
-    inTouch: () => answered,
-    retell: () => {
-      told.clear()
-    },
+    hear,
+    answer,
+    isTold,
+    inTouch: () => inTouch,
     round: async () => {
       rounds += 1
       const others = view.members().filter(node => node !== own)
-      const untold = others.filter(node => !told.has(node))
+      const untold = others.filter(node => !isTold(node))
       const some = others[Math.floor(random() * others.length)]
-      const net = rounds % netRounds === 0 && some !== undefined && told.has(some) ? [some] : []
+      const net = rounds % netRounds === 0 && some !== undefined && isTold(some) ? [some] : []
       for (let at = 0; at < untold.length; at += atOnce)
-        await Promise.all(untold.slice(at, at + atOnce).map(exchange))
+        // Some may have called meanwhile.
+        await Promise.all(
+          untold
+            .slice(at, at + atOnce)
+            .filter(node => !isTold(node))
+            .map(exchange),
+        )
       await Promise.all(net.map(exchange))
     },
   }

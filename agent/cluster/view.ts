@@ -8,7 +8,7 @@ import {
   recordsOf,
   restore,
 } from '../../protocol/cluster/membership.ts'
-import type { News } from '../../protocol/cluster/news.ts'
+import { type News, newsDigest } from '../../protocol/cluster/news.ts'
 import { peersOf } from '../../protocol/cluster/peers.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
 import type { Peer } from '../../protocol/wireguard.ts'
@@ -32,6 +32,8 @@ export type ClusterView = {
   readonly peers: (needed?: readonly string[]) => readonly Peer[]
   /** All of it, to be passed on. */
   readonly news: () => News
+  /** Of the news, in hex: who has the same has nothing to tell. Each change makes it one that was never there before. */
+  readonly digest: () => string
   /**
    * Takes what proves itself and is new; one after the other, in slices, and all of one at once. When more than
    * `refusedMax` says then has been refused, the rest is not looked at.
@@ -64,6 +66,9 @@ export function clusterView(record: ViewOf): ClusterView {
   let membership = restore(record.membership, { cluster, authority })
   const endpoints = new Map(record.endpoints.map(one => [one.node, one]))
   const hints = new Map<string, string>()
+  const news = (): News => ({ membership: recordsOf(membership), endpoints: [...endpoints.values()] })
+  // Made once a change: it is asked for with every call.
+  let digest: string | undefined
   const turn = inTurn()
   const hear = async (news: News, refusedMax = () => Infinity): Promise<Heard> => {
     const before = membership
@@ -79,6 +84,7 @@ export function clusterView(record: ViewOf): ClusterView {
       hints.delete(node)
     }
     const changed = sizeOf(next) !== sizeOf(before) || moved.size > 0
+    if (changed) digest = undefined
     const isDeparture = next.departures.size > before.departures.size
     const events = eventsBetween(before, next)
     return { changed, refusals: [...refusals, ...forged], isDeparture, events }
@@ -97,21 +103,22 @@ export function clusterView(record: ViewOf): ClusterView {
         endpoints: [...endpoints.values(), ...listed(hints)],
         leaving: leaving(membership, new Date()).filter(member => needed.includes(member.nodeId)),
       }),
-    news: () => ({ membership: recordsOf(membership), endpoints: [...endpoints.values()] }),
+    news,
+    digest: () => (digest ??= newsDigest(news())),
     hear: (news, refusedMax) => turn(() => hear(news, refusedMax)),
     hint: (node, endpoint) => {
       const isMember = present(membership).some(member => member.nodeId === node)
       if (isMember) hints.set(node, endpoint)
       return isMember
     },
-    into: present => ({ ...present, membership: recordsOf(membership), endpoints: [...endpoints.values()] }),
+    into: present => ({ ...present, ...news() }),
   }
 }
 
-/** A membership only grows, so that its size and the numbers in it say whether it is another. */
+/** A membership only grows, so that its size, its orders and the numbers in it say whether it is another. */
 function sizeOf({ members, departures, holds, trust }: Membership): string {
-  const numbers = [...holds.values()].map(({ hold }) => `${hold.node} ${hold.action} ${hold.number}`)
-  return [members.size, departures.size, trust.number, ...numbers].join(' ')
+  const orders = [...holds.values()].map(({ signed }) => signed.text)
+  return [members.size, departures.size, trust.number, ...orders].join(' ')
 }
 
 function listed(hints: ReadonlyMap<string, string>): readonly Pick<EndpointRecord, 'node' | 'endpoint'>[] {

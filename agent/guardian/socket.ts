@@ -4,7 +4,7 @@ import { parseJson } from '../../http/body.ts'
 import { HttpError } from '../../http/error.ts'
 import { parseQuery } from '../../http/query.ts'
 import type { Reply, Request, Routes } from '../../http/server.ts'
-import { type News, newsBytesMax, newsSchema } from '../../protocol/cluster/news.ts'
+import { type NewsMessage, newsBytesMax, newsMessageSchema } from '../../protocol/cluster/news.ts'
 import { counter, nodeId } from '../../protocol/fields.ts'
 import { epochNamesText, epochNameText } from '../../protocol/shares/epoch.ts'
 import { shareBytes } from '../../protocol/shares/split.ts'
@@ -16,8 +16,8 @@ export type GuardianSide = {
   readonly store: SharesShown
   /** Who is a member now, and which node this is. */
   readonly members: () => MemberList
-  /** Takes news of the cluster that a node has sent; returns this node's own. */
-  readonly exchange: (news: News, node: string) => Promise<News>
+  /** Takes what a node says of the cluster; returns what this node says to it. */
+  readonly exchange: (message: NewsMessage, node: string) => Promise<NewsMessage>
 }
 
 /** Serves the guardian's program in its sandbox, on a Unix socket that only it may open. */
@@ -63,7 +63,7 @@ export function socketRoutes({ store, members, exchange }: GuardianSide): Routes
       bodyBytesMax: newsBytesMax,
       handle: async ({ url, body }) => {
         const { node } = parseQuery(url, nodeQuerySchema)
-        return { body: await exchange(parseJson(body, newsSchema), node) }
+        return { body: await exchange(parseJson(body, newsMessageSchema), node) }
       },
     },
     'PUT /release': {

@@ -112,5 +112,4 @@ async function sayWhere(node: Node): Promise<void> {
     identity.fill(0)
   }
   log(`cluster: this node is at ${endpoint}`)
-  node.spread?.retell()
 }

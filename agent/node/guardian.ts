@@ -1,3 +1,4 @@
+import { HttpError } from '../../http/error.ts'
 import { isHeld, present } from '../../protocol/cluster/membership.ts'
 import { fromBase64url } from '../../protocol/fields.ts'
 import type { MemberList } from '../../protocol/shares/store.ts'
@@ -26,7 +27,7 @@ export type SharesOf = {
  * which lie in the header and so outlive a power cut everywhere, and the news of the cluster.
  */
 export async function serveShares(node: Node, { manifests, held }: SharesOf): Promise<void> {
-  const { record, view } = node
+  const { record } = node
   const { device } = nodeVolume(known(node.machine, 'disk'))
   const store = openShareStore({
     cluster: record.cluster,
@@ -46,9 +47,10 @@ export async function serveShares(node: Node, { manifests, held }: SharesOf): Pr
     {
       store: withShareFaults(store),
       members: () => memberList(node),
-      exchange: async (news, from) => {
-        await node.spread?.hear(news, from)
-        return view.news()
+      exchange: (message, from) => {
+        if (node.spread === undefined)
+          throw new HttpError(503, 'this node has just started', 'ask again in some seconds')
+        return node.spread.answer(message, from)
       },
     },
     { ...(await socketPlace(runFolder, 'shares', uid)), report: tolerate('guardian') },

@@ -75,7 +75,6 @@ export async function leave(
   await node.view.hear({ membership: { ...noMembers, departures: [departure] }, endpoints: [] })
   // Before anybody is told: who is told gives it no share.
   await changeRecord(node, node.view.into)
-  node.spread?.retell()
   beginLeaving(node, world)
   return { status: 'leaving', node: nodeId }
 }

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { parseJson } from '../../http/body.ts'
 import { parseQuery } from '../../http/query.ts'
 import type { Reply, Request, Routes } from '../../http/server.ts'
-import { newsBytesMax, newsSchema } from '../../protocol/cluster/news.ts'
+import { newsBytesMax, newsMessageSchema } from '../../protocol/cluster/news.ts'
 import { nodeId } from '../../protocol/fields.ts'
 import { epochName } from '../../protocol/shares/epoch.ts'
 import {
@@ -87,9 +87,9 @@ function answerRelease(guardian: Guardian, signed: SignedRelease, from: string):
   })
 }
 
-/** News of the cluster go to the agent, who has them prove themselves; its own come back. */
+/** What a member says of the cluster goes to the agent, who has it prove itself; what this node says comes back. */
 function answerNews(guardian: Guardian, body: Buffer, from: string): Promise<Reply> {
-  parseJson(body, newsSchema)
+  parseJson(body, newsMessageSchema)
   return noted(guardian, `news from ${from}`, async () => {
     const node = await neighbour(guardian, from)
     return { reply: { body: await guardian.store.news(node, body), type: 'application/json' } }

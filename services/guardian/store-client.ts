@@ -28,7 +28,7 @@ export type Store = {
   ) => Promise<Holding>
   readonly keep: (node: string, epochs: readonly EpochId[]) => Promise<Holding>
   readonly raise: (node: string, counter: number) => Promise<Holding>
-  /** Hands news of a node to the agent, as JSON; its own come back. */
+  /** Hands what a node says of the cluster to the agent, as JSON; what the agent says to it comes back. */
   readonly news: (node: string, body: Uint8Array) => Promise<Buffer>
 }
 

@@ -8,7 +8,7 @@ import { membersByTunnel } from '../../../agent/node/hints.ts'
 import type { Ask } from '../../../agent/shares/ask.ts'
 import { signEndpoint } from '../../../protocol/cluster/endpoint.ts'
 import { noMembers } from '../../../protocol/cluster/membership.ts'
-import type { News } from '../../../protocol/cluster/news.ts'
+import type { NewsMessage } from '../../../protocol/cluster/news.ts'
 import type { NodeRecord } from '../../../protocol/record.ts'
 import { fakeWireguard } from '../network/fake-wireguard.ts'
 import { authority, cluster, genesisRecord, joinRecord, newNode } from '../../protocol/cluster/sample.ts'
@@ -58,8 +58,7 @@ function movedCluster(t: Test, count: number, named: Readonly<Record<string, num
     const ask: Ask = (async (to: string, { body }: { body?: object }) => {
       const other = started.find(one => one.id === to)
       if (other === undefined || !net.isConnected(host, other.host)) throw new Error('no route')
-      await other.spread.hear(structuredClone(body) as News, node.nodeId)
-      return structuredClone(other.view.news())
+      return structuredClone(await other.spread.answer(structuredClone(body) as NewsMessage, node.nodeId))
     }) as Ask
     const spread = spreadNews({
       ...{ view, own: node.nodeId, ask, onChange: apply, log: () => undefined, random: () => 0 },

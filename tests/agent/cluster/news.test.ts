@@ -1,51 +1,19 @@
 import t from 'tap'
-import { spreadNews } from '../../../agent/cluster/spread.ts'
-import { type ClusterView, clusterView } from '../../../agent/cluster/view.ts'
-import type { Ask } from '../../../agent/shares/ask.ts'
 import { signLeaving } from '../../../protocol/cluster/departure.ts'
-import { signEndpoint } from '../../../protocol/cluster/endpoint.ts'
-import type { MemberRecord } from '../../../protocol/cluster/member.ts'
+import { composeHold } from '../../../protocol/cluster/hold.ts'
 import { noMembers } from '../../../protocol/cluster/membership.ts'
-import type { News } from '../../../protocol/cluster/news.ts'
-import type { NodeRecord } from '../../../protocol/record.ts'
+import { type News, newsDigest } from '../../../protocol/cluster/news.ts'
 import {
   authority,
   cluster,
-  genesisRecord,
   joinRecord,
   newNode,
   newWallet,
+  signedBy,
 } from '../../protocol/cluster/sample.ts'
+import { endpoint, joined, moved, nodes, records, viewOf } from './cable.ts'
 
-const nodes = [newNode(), newNode(), newNode(), newNode()]
-const [first, second, third, fourth] = nodes
-const records: MemberRecord[] = nodes.map((node, at) =>
-  at === 0 ? genesisRecord({ node }) : joinRecord({ node, address: `10.0.0.${at + 1}` }),
-)
-
-function viewOf(at: number, known: readonly number[]): ClusterView {
-  const members = known.flatMap(one => records[one] ?? [])
-  const wireguard = { address: `10.0.0.${at + 1}`, prefix: 24, listenPort: 51_820, peers: [] }
-  return clusterView({
-    nodeId: nodes[at]?.nodeId ?? '',
-    cluster,
-    authority: authority.address,
-    wireguard,
-    membership: { members, departures: [] },
-    endpoints: [],
-  } as unknown as NodeRecord)
-}
-
-const endpoint = (at: number, number: number, host = '192.0.2.9') =>
-  signEndpoint(
-    { cluster, node: nodes[at]?.nodeId ?? '', number, endpoint: `${host}:51820` },
-    nodes[at]?.keys.identity.privateKey ?? Buffer.alloc(32),
-  )
-const moved = (...endpoints: News['endpoints']): News => ({ membership: noMembers, endpoints })
-const joined = (...members: MemberRecord[]): News => ({
-  membership: { members, departures: [] },
-  endpoints: [],
-})
+const [, second, third] = nodes
 
 t.test('clusterView() takes what proves itself, once, and refuses the rest with the reason', async t => {
   const view = viewOf(0, [0, 1])
@@ -108,79 +76,6 @@ t.test('of many forged endpoints few are looked at', async t => {
   t.same([refusals.length, refusals.at(-1)?.what], [4, 'the rest'])
 })
 
-/** Nodes that call each other's `hear`; `cut` are those that nobody reaches. */
-function cable(views: ReadonlyMap<string, ClusterView>, cut: Set<string>) {
-  const calls: string[] = []
-  const ask = (own: string): Ask =>
-    (async (node: string, { body }: { body?: object }) => {
-      calls.push(`${own} → ${node}`)
-      const view = views.get(node)
-      if (view === undefined || cut.has(node) || cut.has(own)) throw new Error('no route')
-      await spreads.get(node)?.hear(structuredClone(body) as News, own)
-      return structuredClone(view.news())
-    }) as Ask
-  const log: string[] = []
-  const changes: string[] = []
-  const spreads = new Map(
-    [...views].map(([own, view]) => {
-      const onChange = () => Promise.resolve(void changes.push(own))
-      const spread = spreadNews({
-        view,
-        own,
-        ask: ask(own),
-        onChange,
-        log: line => log.push(line),
-        random: () => 0,
-      })
-      return [own, spread] as const
-    }),
-  )
-  return { spreads, calls, log, changes }
-}
-
-t.test('a member that one node hears of is known to all after one round, and then all is quiet', async t => {
-  const ids = [first, second, third].map(node => node?.nodeId ?? '')
-  const views = new Map(ids.map((id, at) => [id, viewOf(at, [0, 1, 2])]))
-  const { spreads, calls, changes } = cable(views, new Set())
-  for (const spread of spreads.values()) await spread.round()
-  await spreads.get(ids[0] ?? '')?.hear(joined(...records.slice(3)), 'a gateway')
-  await spreads.get(ids[0] ?? '')?.round()
-  for (const view of views.values()) t.ok(view.members().includes(fourth?.nodeId ?? ''))
-  t.same(new Set(changes), new Set(ids))
-  for (const spread of spreads.values()) await spread.round()
-  const settled = calls.length
-  for (const spread of spreads.values()) await spread.round()
-  t.same(
-    calls.slice(settled).filter(call => !call.endsWith(fourth?.nodeId ?? '')),
-    [],
-    'only who cannot be reached is asked again',
-  )
-})
-
-t.test('who was away is told when it is back', async t => {
-  const ids = [first, second].map(node => node?.nodeId ?? '')
-  const views = new Map(ids.map((id, at) => [id, viewOf(at, [0, 1])]))
-  const cut = new Set(ids.slice(1))
-  const { spreads } = cable(views, cut)
-  const inTouch = () => spreads.get(ids[0] ?? '')?.inTouch()
-  await views.get(ids[0] ?? '')?.hear(moved(endpoint(0, 3)))
-  await spreads.get(ids[0] ?? '')?.round()
-  t.equal(inTouch(), false)
-  cut.clear()
-  await spreads.get(ids[0] ?? '')?.round()
-  t.equal(inTouch(), true)
-  t.equal(views.get(ids[1] ?? '')?.peers()[0]?.endpoint, '192.0.2.9:51820')
-})
-
-t.test('what is refused is in the log, with who sent it', async t => {
-  const views = new Map([[first?.nodeId ?? '', viewOf(0, [0, 1])]])
-  const { spreads, log, changes } = cable(views, new Set())
-  const invented = joined(joinRecord({ operator: newWallet(), address: '10.0.0.7' }))
-  await spreads.get(first?.nodeId ?? '')?.hear(invented, second?.nodeId ?? '')
-  t.match(log, [/refused from n\w+: member at 10\.0\.0\.7: .*no operator/])
-  t.same(changes, [])
-})
-
 t.test('news that come at the same time are taken one after the other, and none is lost', async t => {
   const view = viewOf(0, [0])
   const heard = await Promise.all([
@@ -211,31 +106,40 @@ t.test('what is judged is seen all at once, and others have their turn before', 
   t.equal(view.members().length, 26)
 })
 
-t.test(
-  'who tells too much that is wrong is not heard for a minute, others are, and the log says so once',
-  async t => {
-    const clock = { nowMs: 0 }
-    const view = viewOf(0, [0, 1])
-    const log: string[] = []
-    const spread = spreadNews({
-      ...{
-        view,
-        own: first?.nodeId ?? '',
-        onChange: () => Promise.resolve(),
-        log: line => void log.push(line),
-      },
-      ...{ ask: () => Promise.reject(new Error('no route')), random: () => 0, nowMs: () => clock.nowMs },
-    })
-    const altered = records.slice(2, 3).map(one => ({ ...one, address: '10.0.0.99' }))
-    const wrong = joined(...Array<MemberRecord[]>(40).fill(altered).flat())
-    const { refusals } = await spread.hear(wrong, 'nliar')
-    t.same([refusals.length, refusals.at(-1)?.what], [33, 'the rest'])
-    await t.rejects(spread.hear(joined(...records.slice(2, 3)), 'nliar'), { name: 'HttpError', status: 429 })
-    t.equal((await spread.hear(joined(...records.slice(2, 3)), 'nother')).changed, true)
-    clock.nowMs = 59_999
-    await t.rejects(spread.hear(joined(), 'nliar'), { name: 'HttpError' })
-    clock.nowMs = 60_000
-    t.equal((await spread.hear(joined(...records.slice(3)), 'nliar')).changed, true)
-    t.equal(log.filter(line => line.includes('nothing is heard from nliar')).length, 1)
-  },
-)
+t.test('the digest is made once a change, however often it is asked for', async t => {
+  let made = 0
+  const counted = {
+    ...endpoint(1, 5),
+    get number() {
+      made += 1
+      return 5
+    },
+  }
+  const view = viewOf(0, [0, 1], [counted])
+  for (let at = 0; at < 3; at++) view.digest()
+  t.equal(made, 1)
+  await view.hear(joined(...records.slice(2, 3)))
+  for (let at = 0; at < 3; at++) view.digest()
+  t.equal(made, 2)
+})
+
+t.test('the digest is that of the news, after each change and after none', async t => {
+  const view = viewOf(0, [0, 1])
+  const seen = [view.digest()]
+  const hears = async (news: News, changed: boolean) => {
+    t.equal((await view.hear(news)).changed, changed)
+    t.equal(view.digest(), newsDigest(view.news()))
+    t.equal(seen.includes(view.digest()), !changed)
+    seen.push(view.digest())
+  }
+  await hears(joined(...records.slice(2, 3)), true)
+  await hears(joined(...records.slice(2, 3)), false)
+  await hears(moved(endpoint(1, 5)), true)
+  await hears(moved(endpoint(1, 4)), false)
+  const facts = { cluster, node: second?.nodeId ?? '', action: 'hold', number: 1 } as const
+  // Of two with one number all nodes choose alike: whoever had the other has to hear of it.
+  for (const issued of ['2026-11-27T08:00:02Z', '2026-11-27T08:00:01Z']) {
+    const holds = [signedBy(authority, composeHold({ ...facts, issued }))]
+    await hears({ membership: { ...noMembers, holds }, endpoints: [] }, true)
+  }
+})

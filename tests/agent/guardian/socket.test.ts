@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { openShareStore, type ShareStoreWorld } from '../../../agent/guardian/share-store.ts'
 import { serveGuardian, socketRoutes } from '../../../agent/guardian/socket.ts'
 import { noMembers } from '../../../protocol/cluster/membership.ts'
-import type { News } from '../../../protocol/cluster/news.ts'
+import type { NewsMessage } from '../../../protocol/cluster/news.ts'
 import { closeHttp } from '../../../http/server.ts'
 import { epochName, epochNames, newEpochId } from '../../../protocol/shares/epoch.ts'
 import { holdingsSchema, memberListSchema } from '../../../protocol/shares/store.ts'
@@ -20,10 +20,11 @@ const members = { cluster, nodeId: guardian, members: [{ nodeId, address: '10.0.
 /** A store that writes at once, behind a real socket. */
 /** What the node knows of the cluster: nothing; what comes is heard. */
 const heard: unknown[] = []
-const noNews: News = { membership: noMembers, endpoints: [] }
-const exchange = (news: News, node: string) => {
-  heard.push([node, news])
-  return Promise.resolve(noNews)
+const digest = '0'.repeat(64)
+const said: NewsMessage = { digest, news: { membership: noMembers, endpoints: [] } }
+const exchange = (message: NewsMessage, node: string) => {
+  heard.push([node, message])
+  return Promise.resolve(said)
 }
 
 async function serving(t: Test, changes: Partial<ShareStoreWorld> = {}) {
@@ -194,19 +195,27 @@ t.test('the bytes of a share are wiped when they are stored, and when they are s
   t.same(reply?.body, Buffer.alloc(97))
 })
 
-t.test('news go to the agent with the name of who sent them, and its own come back', async t => {
+t.test('what a node says goes to the agent with its name, and what the agent says comes back', async t => {
   const { ask } = await serving(t)
   const node = someNodeId(3)
-  const sent = await ask('POST', `/news?node=${node}`, Buffer.from(JSON.stringify(noNews)))
-  t.equal(sent.status, 200)
-  t.same(JSON.parse(sent.body.toString()), noNews)
-  t.same(heard.at(-1), [node, noNews])
+  for (const message of [{ digest }, said]) {
+    const sent = await ask('POST', `/news?node=${node}`, Buffer.from(JSON.stringify(message)))
+    t.equal(sent.status, 200)
+    t.same(JSON.parse(sent.body.toString()), said)
+    t.same(heard.at(-1), [node, message])
+  }
   const wrong = [
-    ['/news', '{}'],
+    ['/news', JSON.stringify(said)],
     [`/news?node=${node}`, '{}'],
     [`/news?node=${node}`, 'x'],
-    [`/news?node=${node}`, JSON.stringify({ ...noNews, more: 1 })],
-    ['/news?node=../x', JSON.stringify(noNews)],
+    [`/news?node=${node}`, JSON.stringify(said.news)],
+    [`/news?node=${node}`, JSON.stringify({ news: said.news })],
+    [`/news?node=${node}`, JSON.stringify({ ...said, more: 1 })],
+    [`/news?node=${node}`, JSON.stringify({ digest: digest.slice(1) })],
+    [`/news?node=${node}`, JSON.stringify({ digest: 'A'.repeat(64) })],
+    [`/news?node=${node}`, JSON.stringify({ digest, news: null })],
+    [`/news?node=${node}`, JSON.stringify({ digest, news: { ...said.news, more: 1 } })],
+    ['/news?node=../x', JSON.stringify(said)],
   ] as const
   const before = heard.length
   for (const [target, body] of wrong)

@@ -1,7 +1,6 @@
 import { hasLeft, type LeaveWorld } from '../../../agent/node/leave.ts'
 import type { Ask } from '../../../agent/shares/ask.ts'
-import { noMembers } from '../../../protocol/cluster/membership.ts'
-import type { News } from '../../../protocol/cluster/news.ts'
+import type { NewsMessage } from '../../../protocol/cluster/news.ts'
 import { formatTime } from '../../../protocol/fields.ts'
 import { composeOrder, type Order } from '../../../protocol/order.ts'
 import { newNode, newWallet, signedBy } from '../../protocol/cluster/sample.ts'
@@ -16,10 +15,10 @@ export function setUp(
   reached: readonly number[] = Array.from({ length: count }, (_, at) => at),
 ) {
   const told: string[] = []
-  const ask = (async (to: string, { body }: { body?: News }) => {
+  const ask = (async (to: string, { body }: { body?: NewsMessage }) => {
     if (!reached.some(at => side.nodes[at]?.nodeId === to)) throw new Error('no route')
-    if (body?.membership.departures.length === 1) told.push(to)
-    return Promise.resolve({ membership: noMembers, endpoints: [] })
+    if (body?.news?.membership.departures.length === 1) told.push(to)
+    return Promise.resolve({ digest: '0'.repeat(64) })
   }) as Ask
   const side = memberNode(count, { owner: owner.address }, ask)
   const [own = newNode()] = side.nodes

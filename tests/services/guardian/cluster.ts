@@ -1,4 +1,4 @@
-import type { News } from '../../../protocol/cluster/news.ts'
+import type { NewsMessage } from '../../../protocol/cluster/news.ts'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { request as httpRequest, type IncomingMessage, type Server } from 'node:http'
@@ -89,7 +89,7 @@ export async function guardianBench(t: Test, { upMs = 20_000, box = undefined as
       after: (_, act) => setImmediate(act),
     })
     const path = await socketPath(t)
-    const exchange = (news: News) => Promise.resolve(news)
+    const exchange = (message: NewsMessage) => Promise.resolve(message)
     const side = { store, members: () => bench.list, exchange }
     const agent = await serveGuardian(side, { path, report: unheard })
     const log = (line: string) => void lines.push(line)
