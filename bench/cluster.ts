@@ -1,3 +1,4 @@
+import { hurryAnd } from '../tests/e2e/support/cluster-acts.ts'
 import { makeCluster } from '../tests/e2e/support/cluster.ts'
 import { testImage } from '../tests/e2e/support/image.ts'
 import { benchStack } from './bench-stack.ts'
@@ -11,10 +12,10 @@ const boots = 3
 /** Figures of a cluster of six machines: one of them starts again and again, and the five others open it. */
 export async function clusterFigures(): Promise<Values> {
   await using stack = new AsyncDisposableStack()
+  const [image, callingImage] = [await testImage('cluster'), await testImage('lean')]
   // In a test build guardians are given their shares within seconds of a join, and not within ten minutes.
-  const boot = { fwCfg: { 'opt/orama/fault': 'hurry@shares' } }
-  const image = await testImage('cluster')
-  const { nodes } = await makeCluster(benchStack(stack), { image, count: 6, calling: 0, boot })
+  const boot = hurryAnd()
+  const { nodes } = await makeCluster(benchStack(stack), { image, callingImage, count: 6, calling: 3, boot })
   const node = nodes.at(-1)
   if (node === undefined) throw new RangeError('Cannot measure a cluster of no nodes')
   const shared = /shares: epoch \d+-\w+: 3 of 5 guardians open this node\n/

@@ -16,7 +16,7 @@ const acts: readonly (readonly [what: string, act: Act])[] = [
   ['one report has all of them', reportAll],
   ['what was written at one gateway is read at another when the first is off', readElsewhere],
   ['the power may be cut at any write of the transition', cutTransition],
-  ['a node that starts again is opened by the others, with nobody at a keyboard', startAgain],
+  ['each node that starts again is opened by the others, with nobody at a keyboard', startAgain],
   ['a held node stays closed, and opens when it is released', hold],
   ['with one guardian too few a node waits and says for whom; the next good one opens it', fewGuardians],
   ['all lose power at once, find other addresses, and two guardians lie: all come back', powerCut],

@@ -1,6 +1,5 @@
-import { minutes } from '../support/cluster-acts.ts'
-import { addEnvironment } from '../support/cluster.ts'
-import { hurryAnd, reboot, untilAllAreReady } from '../support/cluster-acts.ts'
+import { addEnvironment, type ClusterNode } from '../support/cluster.ts'
+import { hurryAnd, minutes, reboot, untilAllAreReady } from '../support/cluster-acts.ts'
 import { must } from '../support/node.ts'
 import { type Act, left, lookForShares } from './six.ts'
 
@@ -22,24 +21,35 @@ export const readElsewhere: Act = async (t, six) => {
   t.match(must(await cluster.orama('node', 'invites', '--env', 'second', '--json')), tokenHash)
 }
 
+/** The first, which has been off, and then each of the others, once the one before it is open. */
 export const startAgain: Act = async (t, six) => {
   const { cluster, nodes } = six
-  const [first] = nodes
+  const [first, ...others] = nodes
+  const comesBack = async ({ name, machine: { console } }: ClusterNode) => {
+    await console.waitFor('STATE waiting-for-peers\n', 3 * minutes)
+    await console.waitFor('data mounted', 5 * minutes)
+    t.pass(name)
+  }
   first.machine = await first.place.boot(hurryAnd())
-  await first.machine.console.waitFor('STATE waiting-for-peers\n', 3 * minutes)
-  await first.machine.console.waitFor('STATE ready\n', 5 * minutes)
+  await comesBack(first)
+  for (const node of others) {
+    await reboot(node, hurryAnd())
+    await comesBack(node)
+  }
   await untilAllAreReady(cluster)
   const invites = must(await cluster.orama('node', 'invites', '--env', 'test', '--json'))
   t.match(invites, left(six, 'inviteHash'), 'its rows are there')
 }
 
 export const hold: Act = async (t, { cluster: { orama }, nodes }) => {
-  const [, second] = nodes
+  const [, second, third] = nodes
   must(await orama('node', 'hold', second.nodeId, '--env', 'test'))
   for (const { machine } of nodes)
     await machine.console.waitFor(`cluster: ${second.nodeId} is held`, 2 * minutes)
   await reboot(second, hurryAnd())
   await second.machine.console.waitFor(/unlock: .* refused \(held\)/, 5 * minutes)
+  const log = await orama('node', 'logs', '--node', third.nodeId, '--env', 'test', '--service', 'guardian')
+  t.match(must(log), new RegExp(`release of epoch \\S+ to ${second.nodeId} .*: refused: held`))
   must(await orama('node', 'release', second.nodeId, '--env', 'test'))
   await second.machine.console.waitFor('STATE ready\n', 5 * minutes)
   t.pass('open')

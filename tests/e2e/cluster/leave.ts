@@ -26,8 +26,10 @@ export const leave: Act = async (t, six) => {
   t.notOk(header.includes(sixth.nodeId))
 
   const others = [first, second, third, fourth, fifth]
+  const erased = `the shares of ${sixth.nodeId}, who is no member any more, are erased`
   const shared = /shares: epoch \d+-\w+: 3 of 4 guardians open this node\n/
   for (const { name, machine } of others) {
+    await machine.console.waitFor(erased, 8 * minutes)
     await machine.console.waitFor(shared, 8 * minutes)
     t.pass(name)
   }

@@ -20,6 +20,9 @@ export type Prepare = {
   readonly own: string
 }
 
+/** By its cache key, in this process: of machines that boot side by side the first enrolls for all. */
+const enrolling = new Map<string, Promise<string>>()
+
 /**
  * Firmware variables in which our keys are enrolled and Secure Boot is on, so that not every test spends a boot
  * on that. Made by really booting an image on firmware in setup mode, once for firmware and keys.
@@ -34,8 +37,12 @@ export async function enrolledVariables(prepare: Prepare): Promise<string> {
     keys: await hashFolder(await developmentKeys()),
     layout: '1',
   })
-  const kept = await cached({ kind: 'variables', key, make: folder => enrollKeys(prepare, folder) })
-  await copyFile(join(kept, 'vars.fd'), own)
+  let kept = enrolling.get(key)
+  if (kept === undefined) {
+    kept = cached({ kind: 'variables', key, make: folder => enrollKeys(prepare, folder) })
+    enrolling.set(key, kept)
+  }
+  await copyFile(join(await kept, 'vars.fd'), own)
   return own
 }
 

@@ -1,3 +1,4 @@
+import { ProgramError } from '../../../agent/system/run.ts'
 import { type ServiceStatus, type Status, statusSchema } from '../../../protocol/status.ts'
 import { bootMs, type Site } from './node.ts'
 import { poll } from './poll.ts'
@@ -24,11 +25,18 @@ export async function untilService(
   name: string,
   wanted: (service: ServiceStatus) => boolean,
 ): Promise<ServiceStatus> {
-  const ask = async () => (await readStatus(site)).services[name]
+  const ask = () => readStatus(site).then(({ services }) => services[name], notListening)
   const isWanted = (service: ServiceStatus | undefined) => service !== undefined && wanted(service)
   const found = await poll({ ask, wanted: isWanted, what: name, deadlineMs: bootMs })
   if (found === undefined) throw new Error(`Cannot find '${name}' in the status`)
   return found
+}
+
+/** What curl ends with where nobody listens: a node that has just been enrolled is not there yet. */
+const refusedStatus = 7
+
+function notListening(cause: unknown): undefined {
+  if (!(cause instanceof ProgramError) || cause.status !== refusedStatus) throw cause
 }
 
 /** Of all services but one: state, process, and how often it was started again. */
