@@ -2,13 +2,14 @@ import { isAborted } from '../system/abort.ts'
 import { backoffMs } from '../system/backoff.ts'
 import type { ExitStatus } from '../system/libc.ts'
 import { describe } from '../system/log.ts'
-import type { Manifest, ProbeKind } from './manifest.ts'
+import type { Manifest } from './manifest.ts'
+import { probeUntil, type ProbingWorld } from './probing.ts'
 
 export type ServiceState = 'stopped' | 'starting' | 'ready' | 'backoff' | 'stopping'
 export type StopSignal = Manifest['stop']['signal'] | 'KILL'
 
 /** What a keeper needs of the world; `serviceWorld` in world.ts is the real one. */
-export type KeeperWorld = {
+export type KeeperWorld = ProbingWorld & {
   /** Makes the sandbox and starts the program in it; its PID. Throws where that fails. */
   readonly start: (manifest: Manifest) => Promise<number>
   readonly onExit: (pid: number) => Promise<ExitStatus>
@@ -19,12 +20,6 @@ export type KeeperWorld = {
   readonly keepData: (name: string) => Promise<void>
   /** Empties the data folder of a service that was never ready; whether it did. */
   readonly startOver: (name: string) => Promise<boolean>
-  /** Must end by itself within the manifest's probeS. */
-  readonly probe: (manifest: Manifest, kind: ProbeKind) => Promise<boolean>
-  /** A clock that nobody sets. */
-  readonly nowMs: () => number
-  /** Throws when the signal is aborted. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   /** 0 ≤ x < 1. */
   readonly random: () => number
   readonly log: (line: string) => void
@@ -58,7 +53,6 @@ export type KeeperOptions = {
   readonly onChange: () => void
 }
 
-const failedProbesMax = 3
 /** Restarts must not give a machine more to do that has too much: from the second on there is twice the time, and again. */
 const patienceMax = 8
 const delays = { minMs: 1_000, maxMs: 5 * 60_000 }
@@ -218,7 +212,7 @@ type Running = Run & { readonly pid: number }
 
 /** Probes until the process ends, hangs, or is to be stopped; then sees to its end. */
 async function watch(life: Life, { pid, stop, patience }: Running): Promise<number> {
-  const { world } = life
+  const { manifest, world } = life
   const ended = new AbortController()
   const exit = world.onExit(pid).then(status => {
     ended.abort()
@@ -228,11 +222,18 @@ async function watch(life: Life, { pid, stop, patience }: Running): Promise<numb
   life.process = process
   const readiness = { sinceMs: undefined as number | undefined }
   const signal = AbortSignal.any([stop, ended.signal])
-  const onReady = async () => {
-    readiness.sinceMs = world.nowMs()
-    await world.keepData(life.manifest.name).catch(noted(world, life.manifest.name))
-  }
-  const hung = await probeUntil(life, { stop: signal, patience }, onReady)
+  const hung = await probeUntil(manifest, world, {
+    signal,
+    patience,
+    onProbe: good => {
+      life.set({ lastProbe: { atMs: world.nowMs(), good } })
+    },
+    onReady: async () => {
+      readiness.sinceMs = world.nowMs()
+      await world.keepData(manifest.name).catch(noted(world, manifest.name))
+      if (!isAborted(signal)) life.set({ state: 'ready' })
+    },
+  })
   const readyMs = readiness.sinceMs === undefined ? 0 : world.nowMs() - readiness.sinceMs
   life.set({ state: 'stopping' })
   if (!ended.signal.aborted) await end(life, exit)
@@ -241,36 +242,6 @@ async function watch(life: Life, { pid, stop, patience }: Running): Promise<numb
   life.set({ lastExit: why === undefined ? status : `${why}; ${status}` })
   life.process = undefined
   return readyMs
-}
-
-/** Undefined when the signal is aborted, else why the service is given up. */
-async function probeUntil(
-  { manifest, world, set }: Life,
-  { stop: signal, patience }: Run,
-  onReady: () => Promise<void>,
-): Promise<string | undefined> {
-  const { startS, healthS } = manifest.intervals
-  const readyWithinS = manifest.intervals.readyWithinS * patience
-  const probesMax = failedProbesMax * patience
-  const startedMs = world.nowMs()
-  let failed = 0
-  let ready = false
-  while (!isAborted(signal)) {
-    const good = await world.probe(manifest, ready ? 'health' : 'readiness').catch(() => false)
-    if (isAborted(signal)) break
-    set({ lastProbe: { atMs: world.nowMs(), good } })
-    failed = good ? 0 : failed + 1
-    if (good && !ready) {
-      ready = true
-      await onReady()
-      if (isAborted(signal)) break
-      set({ state: 'ready' })
-    }
-    if (ready && failed >= probesMax) return `hung: ${failed} probes failed`
-    if (!ready && world.nowMs() - startedMs >= readyWithinS * 1000) return `not ready after ${readyWithinS} s`
-    await world.sleep((ready ? healthS : startS) * 1000, signal).catch(() => undefined)
-  }
-  return undefined
 }
 
 /** The manifest's signal, its grace, then SIGKILL. */

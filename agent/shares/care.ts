@@ -70,7 +70,9 @@ export function careForShares(of: CareOf): Care {
       await sweep(world, isSweep ? others(of) : overfull)
       const sight = { members: of.members(), leaving: of.leaving?.() ?? [], lacking, now: world.now() }
       const need = needOf(world.record(), sight)
+      const before = trouble
       trouble = need.kind === 'ask-owner' ? troubleOf(need.guardians) : undefined
+      logTrouble(world, before, trouble)
       sharing.consider(of.isBarred?.() === true ? { kind: 'none' } : need)
     },
     goodbye: async () => {
@@ -103,6 +105,14 @@ async function renew(of: CareOf, use: Use): Promise<void> {
 
 function troubleOf(guardians: number): string {
   return `only ${guardians} guardians are left: its owner has to take the secret back`
+}
+
+/** When it begins and when it ends: status says it all the while. */
+function logTrouble({ log, record }: ShareWorld, before: string | undefined, now: string | undefined): void {
+  if (now !== undefined && before === undefined) log(`shares: ${now}`)
+  if (now !== undefined || before === undefined) return
+  const isTaken = record().openings.current.kind === 'escrow'
+  log(`shares: ${isTaken ? 'its owner has the secret' : 'there are guardians enough again'}`)
 }
 
 type Sharer = {

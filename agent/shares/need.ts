@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import type { NodeRecord } from '../../protocol/record.ts'
+import { type EpochId, epochName } from '../../protocol/shares/epoch.ts'
 import type { Opening } from '../../protocol/shares/opening.ts'
 import { nextMode, planShares, type SharePlan } from '../../protocol/shares/plan.ts'
 
@@ -19,7 +21,8 @@ export type Need =
   | { readonly kind: 'ask-owner'; readonly guardians: number }
   | { readonly kind: 'none' }
 
-const agedMs = 30 * 24 * 3_600_000
+const dayMs = 24 * 3_600_000
+const lifetime = { days: 30, spread: 0.1 } as const
 
 /**
  * Whether this node should give a new secret to guardians, and why. `urgent`: until then the owner has to be there, or
@@ -33,15 +36,27 @@ export function needOf({ nodeId, openings }: Pick<NodeRecord, 'nodeId' | 'openin
   if (next === 'escrow') return { kind: 'none' }
   if (current.kind === 'escrow')
     return { kind: 'share', why: `${plan.guardians.length} guardians are there`, plan, urgent: true }
-  const why = whyAnew(current, plan, sight)
+  const why = whyAnew(nodeId, current, { plan, sight })
   const urgent = current.epoch.holders.some(one => sight.leaving?.includes(one.node) === true)
   return why === undefined ? { kind: 'none' } : { kind: 'share', why, plan, urgent }
 }
 
+/**
+ * After how many milliseconds an epoch is old: 30 days, and up to three more or less. Nodes that shared in the same
+ * minute do not all share anew in one, and a restart does not change it.
+ */
+export function lifetimeMs(nodeId: string, epoch: EpochId): number {
+  const text = `orama-share-lifetime-v1|${nodeId}|${epochName(epoch)}`
+  const part = createHash('sha256').update(text).digest().readUInt32BE(0) / 2 ** 32
+  return Math.floor(lifetime.days * dayMs * (1 + lifetime.spread * (2 * part - 1)))
+}
+
+type Outlook = { readonly plan: SharePlan; readonly sight: Sight }
+
 function whyAnew(
+  nodeId: string,
   { epoch }: Extract<Opening, { kind: 'shares' }>,
-  plan: SharePlan,
-  { lacking, now }: Sight,
+  { plan, sight: { lacking, now } }: Outlook,
 ): string | undefined {
   const holders = epoch.holders.map(one => one.node)
   const come = plan.guardians.filter(one => !holders.includes(one))
@@ -51,5 +66,8 @@ function whyAnew(
   if (plan.threshold !== epoch.threshold) return `${plan.threshold} shares are to open it`
   const without = lacking.filter(one => holders.includes(one))
   if (without.length > 0) return `${without.join(', ')} has no share`
-  return now.getTime() - Date.parse(epoch.made) > agedMs ? 'the shares are 30 days old' : undefined
+  const ageMs = now.getTime() - Date.parse(epoch.made)
+  return ageMs > lifetimeMs(nodeId, epoch)
+    ? `the shares are ${Math.floor(ageMs / dayMs)} days old`
+    : undefined
 }

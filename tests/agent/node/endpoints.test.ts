@@ -2,11 +2,10 @@ import t from 'tap'
 import { noteEndpoints } from '../../../agent/node/endpoints.ts'
 import { signEndpoint } from '../../../protocol/cluster/endpoint.ts'
 import { noMembers } from '../../../protocol/cluster/membership.ts'
-import { formatTime } from '../../../protocol/fields.ts'
-import { composeOrder, type Order } from '../../../protocol/order.ts'
 import { commandSchema } from '../../../protocol/requests.ts'
-import { authority, cluster, newNode, newWallet, signedBy } from '../../protocol/cluster/sample.ts'
+import { cluster, newNode, newWallet } from '../../protocol/cluster/sample.ts'
 import { memberNode } from './cluster-side.ts'
+import { type Ordered, orderOf, type Refusal, wrongOrders } from './order-rows.ts'
 
 const owner = newWallet()
 const [here, there] = ['192.0.2.9:51820', '192.0.2.10:51820']
@@ -15,21 +14,13 @@ function setUp() {
   const side = memberNode(2, { owner: owner.address })
   const other = side.nodes[1] ?? newNode()
   const hints: Record<string, string> = { [other.nodeId]: here }
-  const order = (changes: Partial<Order> = {}, by = owner) => {
-    const expires = formatTime(new Date(Date.now() + 60_000))
-    const facts = {
-      node: side.node.record.nodeId,
-      action: 'endpoints',
-      arguments: hints,
-      number: 1,
-      expires,
-    } as const
-    return signedBy(by, composeOrder({ ...facts, ...changes }))
-  }
+  const facts = { node: side.node.record.nodeId, action: 'endpoints', arguments: hints } as const
+  const order = orderOf(facts, owner)
   const note = (signed = order(), endpoints: Record<string, string> | undefined = hints) =>
     noteEndpoints(side.node, { order: signed, endpoints }, () => Promise.resolve(void side.did.push('peers')))
+  const take: Ordered['take'] = (...changes) => note(order(...changes))
   const where = () => side.node.view.peers().find(one => one.nodeId === other.nodeId)?.endpoint
-  return { ...side, other, hints, order, note, where }
+  return { ...side, other, order, note, take, where }
 }
 
 t.test('an endpoint by hand counts until the node says where it is, and is told to nobody', async t => {
@@ -54,12 +45,8 @@ t.test('a locked node takes it as well, and stores nothing', async t => {
 
 type Set = ReturnType<typeof setUp>
 const stranger = newNode().nodeId
-const refused: readonly (readonly [string, (set: Set) => Promise<unknown>, number])[] = [
-  ['a stranger', ({ note, order }) => note(order({}, newWallet())), 403],
-  ['the authority, who is not the owner', ({ note, order }) => note(order({}, authority)), 403],
-  ['another node', ({ note, order }) => note(order({ node: stranger })), 403],
-  ['another action', ({ note, order }) => note(order({ action: 'unlock' })), 403],
-  ['an hour that is over', ({ note, order }) => note(order({ expires: '2020-01-01T00:00:00Z' })), 403],
+const refused: readonly Refusal<Set>[] = [
+  ...wrongOrders('endpoints'),
   [
     'another endpoint than was signed',
     ({ note, order, other }) => note(order(), { [other.nodeId]: there }),

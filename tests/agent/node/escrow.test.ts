@@ -2,12 +2,11 @@ import t from 'tap'
 import { carryOut } from '../../../agent/node/acts.ts'
 import { composeEviction, evicted } from '../../../protocol/cluster/departure.ts'
 import { noMembers } from '../../../protocol/cluster/membership.ts'
-import { formatTime } from '../../../protocol/fields.ts'
-import { composeOrder, type Order } from '../../../protocol/order.ts'
 import { newEpochId } from '../../../protocol/shares/epoch.ts'
 import type { Opening } from '../../../protocol/shares/opening.ts'
 import { authority, cluster, newNode, newWallet, signedBy } from '../../protocol/cluster/sample.ts'
 import { memberNode } from './cluster-side.ts'
+import { closed, type Ordered, orderOf, type Refusal, wrongOrders } from './order-rows.ts'
 
 const owner = newWallet()
 const escrow: Opening = { kind: 'escrow', keyslot: 0, number: 1 }
@@ -36,19 +35,10 @@ function setUp(count = 4, current = shares) {
     isChanging: () => false,
     takeBack: () => Promise.resolve(void side.did.push('take back')),
   }
-  const order = (changes: Partial<Order> = {}, by = owner) => {
-    const expires = formatTime(new Date(Date.now() + 60_000))
-    const facts = {
-      node: side.node.record.nodeId,
-      action: 'escrow',
-      arguments: {},
-      number: 1,
-      expires,
-    } as const
-    return signedBy(by, composeOrder({ ...facts, ...changes }))
-  }
-  const take = (changes: Partial<Order> = {}, by = owner) =>
-    carryOut(side.node, { action: 'escrow', order: order(changes, by) })
+  const facts = { node: side.node.record.nodeId, action: 'escrow', arguments: {} } as const
+  const order = orderOf(facts, owner)
+  const take: Ordered['take'] = (...changes) =>
+    carryOut(side.node, { action: 'escrow', order: order(...changes) })
   return { ...side, take }
 }
 
@@ -69,36 +59,13 @@ t.test('of an evicted node it is taken back whoever else is there', async t => {
 })
 
 type Set = ReturnType<typeof setUp>
-const refused: readonly (readonly [string, Set, (set: Set) => Promise<unknown>, number])[] = [
-  ['nobody who signed', setUp(), ({ node }) => carryOut(node, { action: 'escrow' }), 403],
-  ['a stranger', setUp(), ({ take }) => take({}, newWallet()), 403],
-  ['the authority, who is not the owner', setUp(), ({ take }) => take({}, authority), 403],
-  ['another node', setUp(), ({ take }) => take({ node: newNode().nodeId }), 403],
-  ['another action', setUp(), ({ take }) => take({ action: 'unlock' }), 403],
-  ['arguments', setUp(), ({ take }) => take({ arguments: { force: 'yes' } }), 403],
-  ['an hour that is over', setUp(), ({ take }) => take({ expires: '2020-01-01T00:00:00Z' }), 403],
-  ['five guardians', setUp(6), ({ take }) => take(), 409],
-  ['an escrow', setUp(4, escrow), ({ take }) => take(), 409],
-  [
-    'a closed disk',
-    setUp(),
-    ({ node, take }) => {
-      node.machine.dataOpen = false
-      return take()
-    },
-    409,
-  ],
-  [
-    'a node that stops',
-    setUp(),
-    ({ node, take }) => {
-      node.machine.state.become('stopping')
-      return take()
-    },
-    409,
-  ],
+const refused: readonly (readonly [...Refusal<Set>, set?: Set])[] = [
+  ...wrongOrders('escrow'),
+  ...closed,
+  ['five guardians', ({ take }) => take(), 409, setUp(6)],
+  ['an escrow', ({ take }) => take(), 409, setUp(4, escrow)],
 ]
-for (const [why, set, act, status] of refused)
+for (const [why, act, status, set = setUp()] of refused)
   t.test(`refused with ${status}, and the order stays unused: ${why}`, async t => {
     await t.rejects(act(set), { name: 'HttpError', status })
     t.same(set.did, [])

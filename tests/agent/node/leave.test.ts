@@ -1,11 +1,11 @@
 import t from 'tap'
-import { carryOut } from '../../../agent/node/acts.ts'
 import { beginLeaving, hasLeft, leave } from '../../../agent/node/leave.ts'
 import { composeEviction, evicted, signLeaving } from '../../../protocol/cluster/departure.ts'
 import { noMembers } from '../../../protocol/cluster/membership.ts'
 import { formatTime } from '../../../protocol/fields.ts'
 import { authority, cluster, newNode, newWallet, signedBy } from '../../protocol/cluster/sample.ts'
 import { issued, setUp } from './leaving.ts'
+import { closed, type Refusal, wrongOrders } from './order-rows.ts'
 
 const forced = { arguments: { force: 'yes' } } as const
 const others = ({ nodes }: ReturnType<typeof setUp>) =>
@@ -16,7 +16,7 @@ const others = ({ nodes }: ReturnType<typeof setUp>) =>
 
 t.test('a node leaves: stored first, then told to all, then it stops', async t => {
   const set = setUp(4)
-  t.match(await leave(set.node, { order: set.order() }, set.world), { status: 'leaving' })
+  t.match(await set.take(), { status: 'leaving' })
   t.same(set.stored, [false, true], 'the number of the order, then the departure')
   await set.ended
   t.same(set.told.toSorted(), others(set))
@@ -26,14 +26,14 @@ t.test('a node leaves: stored first, then told to all, then it stops', async t =
 
 t.test('a genesis alone leaves as well', async t => {
   const set = setUp(1)
-  await leave(set.node, { order: set.order() }, set.world)
+  await set.take()
   await set.ended
   t.ok(hasLeft(set.node.record))
 })
 
 t.test('whoever cannot be told is not waited for longer than the others need', async t => {
   const set = setUp(4, [2])
-  await leave(set.node, { order: set.order() }, set.world)
+  await set.take()
   await set.ended
   t.same([...new Set(set.told)], [set.nodes[2]?.nodeId])
   const seconds = (set.clock.ms - Date.parse(issued)) / 1000
@@ -42,7 +42,7 @@ t.test('whoever cannot be told is not waited for longer than the others need', a
 
 t.test('where nobody can be told it leaves only by force, after ten minutes', async t => {
   const set = setUp(3, [])
-  await t.rejects(leave(set.node, { order: set.order() }, set.world), {
+  await t.rejects(set.take(), {
     name: 'HttpError',
     status: 409,
     message: /no other node/,
@@ -60,7 +60,7 @@ t.test('it is refused where others would have too few holders, but not by force'
     const departures = [evicted(nodeId, signedBy(authority, text))]
     await set.node.view.hear({ membership: { ...noMembers, departures }, endpoints: [] })
   }
-  await t.rejects(leave(set.node, { order: set.order() }, set.world), {
+  await t.rejects(set.take(), {
     name: 'HttpError',
     message: /too few/,
   })
@@ -78,70 +78,21 @@ t.test('who is not the owner learns no more than that, whoever depends on the no
 })
 
 type Set = ReturnType<typeof setUp>
-const refused: readonly (readonly [string, (set: Set) => Promise<unknown>, number])[] = [
-  ['no order', ({ node }) => carryOut(node, { action: 'leave' }), 403],
-  ['a stranger', ({ node, order, world }) => leave(node, { order: order({}, newWallet()) }, world), 403],
-  [
-    'an operator who is not the owner',
-    ({ node, order, world }) => leave(node, { order: order({}, authority) }, world),
-    403,
-  ],
-  [
-    'another node',
-    ({ node, order, world }) => leave(node, { order: order({ node: newNode().nodeId }) }, world),
-    403,
-  ],
-  [
-    'another action',
-    ({ node, order, world }) => leave(node, { order: order({ action: 'unlock' }) }, world),
-    403,
-  ],
-  [
-    'an hour that is over',
-    ({ node, order, world }) => leave(node, { order: order({ expires: '2020-01-01T00:00:00Z' }) }, world),
-    403,
-  ],
+const refused: readonly Refusal<Set>[] = [
+  ...wrongOrders('leave'),
+  ...closed,
   [
     'force that was not signed',
     ({ node, order, world }) => leave(node, { order: order(), force: 'yes' }, world),
     403,
   ],
   [
-    'force that was not asked for',
-    ({ node, order, world }) => leave(node, { order: order(forced) }, world),
-    403,
-  ],
-  [
-    'a used number',
-    ({ node, order, world }) => {
-      node.record = { ...node.record, lastOrder: 1 }
-      return leave(node, { order: order() }, world)
-    },
-    403,
-  ],
-  [
-    'a closed disk',
-    ({ node, order, world }) => {
-      node.machine.dataOpen = false
-      return leave(node, { order: order() }, world)
-    },
-    409,
-  ],
-  [
-    'a node that stops',
-    ({ node, order, world }) => {
-      node.machine.state.become('stopping')
-      return leave(node, { order: order() }, world)
-    },
-    409,
-  ],
-  [
     'a node that was evicted',
-    async ({ node, order, world, own }) => {
+    async ({ node, take, own }) => {
       const text = composeEviction({ cluster, node: own.nodeId, force: 'no', issued })
       const departures = [evicted(own.nodeId, signedBy(authority, text))]
       await node.view.hear({ membership: { ...noMembers, departures }, endpoints: [] })
-      return leave(node, { order: order() }, world)
+      return take()
     },
     409,
   ],
@@ -156,7 +107,7 @@ for (const [why, act, status] of refused)
 
 t.test('ordered twice it leaves once', async t => {
   const set = setUp(3)
-  await leave(set.node, { order: set.order() }, set.world)
+  await set.take()
   await leave(set.node, { order: set.order({ number: 2 }), force: undefined }, set.world)
   await set.ended
   t.same(set.did, ['power-off'])
@@ -179,7 +130,7 @@ t.test('a departure that cannot be stored is not acted on, and can be ordered ag
 
 t.test('after a power cut a locked node goes on by its record alone', async t => {
   const set = setUp(3)
-  await leave(set.node, { order: set.order() }, set.world)
+  await set.take()
   await set.ended
   const { record } = set.node
   const again = setUp(3)

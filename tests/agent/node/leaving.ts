@@ -1,10 +1,9 @@
-import { hasLeft, type LeaveWorld } from '../../../agent/node/leave.ts'
+import { hasLeft, leave, type LeaveWorld } from '../../../agent/node/leave.ts'
 import type { Ask } from '../../../agent/shares/ask.ts'
 import type { NewsMessage } from '../../../protocol/cluster/news.ts'
-import { formatTime } from '../../../protocol/fields.ts'
-import { composeOrder, type Order } from '../../../protocol/order.ts'
-import { newNode, newWallet, signedBy } from '../../protocol/cluster/sample.ts'
+import { newNode, newWallet } from '../../protocol/cluster/sample.ts'
 import { memberNode } from './cluster-side.ts'
+import { type Ordered, orderOf } from './order-rows.ts'
 
 export const issued = '2026-11-27T08:00:00Z'
 const owner = newWallet()
@@ -41,17 +40,7 @@ export function setUp(
       ended.resolve(undefined)
     },
   }
-  const order = (changes: Partial<Order> = {}, by = owner) => {
-    const expires = formatTime(new Date(Date.now() + 60_000))
-    const facts = {
-      node: own.nodeId,
-      action: 'leave',
-      arguments: {},
-      number: 1,
-      expires,
-      ...changes,
-    } as const
-    return signedBy(by, composeOrder(facts))
-  }
-  return { ...side, node, own, told, world, stored, order, ended: ended.promise, clock }
+  const order = orderOf({ node: own.nodeId, action: 'leave', arguments: {} }, owner)
+  const take: Ordered['take'] = (...changes) => leave(node, { order: order(...changes) }, world)
+  return { ...side, node, own, told, world, stored, order, take, ended: ended.promise, clock }
 }

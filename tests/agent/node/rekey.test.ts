@@ -5,16 +5,16 @@ import type { Care } from '../../../agent/shares/care.ts'
 import type { LuksHeader } from '../../../agent/unlock/luks-header.ts'
 import { composeHold } from '../../../protocol/cluster/hold.ts'
 import { noMembers } from '../../../protocol/cluster/membership.ts'
-import { formatTime } from '../../../protocol/fields.ts'
-import { composeOrder, type Order } from '../../../protocol/order.ts'
 import { newEpochId } from '../../../protocol/shares/epoch.ts'
 import type { Opening } from '../../../protocol/shares/opening.ts'
-import { authority, cluster, newNode, newWallet, signedBy } from '../../protocol/cluster/sample.ts'
+import { authority, cluster, newWallet, signedBy } from '../../protocol/cluster/sample.ts'
 import { memberNode } from './cluster-side.ts'
+import { closed, type Ordered, orderOf, type Refusal, wrongOrders } from './order-rows.ts'
 
 const owner = newWallet()
+const issued = '2026-11-27T08:00:00Z'
 const escrow: Opening = { kind: 'escrow', keyslot: 0, number: 1 }
-const epoch = { ...newEpochId(1), threshold: 3, made: '2026-11-27T08:00:00Z', holders: [] }
+const epoch = { ...newEpochId(1), threshold: 3, made: issued, holders: [] }
 const shares: Opening = { kind: 'shares', keyslot: 1, epoch }
 
 /** A node of so many members whose secret cannot be renewed: so it is seen whether it came to that. */
@@ -32,15 +32,10 @@ function setUp(current = escrow, count = 1) {
     isChanging: () => isChanging,
     renew,
   }
-  const take = (changes: Partial<Order> = {}, by = owner) => {
-    const expires = formatTime(new Date(Date.now() + 60_000))
-    const { nodeId: node } = side.node.record
-    const facts = { node, action: 'rekey', arguments: {}, number: 1, expires } as const
-    return carryOut(side.node, {
-      action: 'rekey',
-      order: signedBy(by, composeOrder({ ...facts, ...changes })),
-    })
-  }
+  const facts = { node: side.node.record.nodeId, action: 'rekey', arguments: {} } as const
+  const order = orderOf(facts, owner)
+  const take: Ordered['take'] = (...changes) =>
+    carryOut(side.node, { action: 'rekey', order: order(...changes) })
   const change = () => {
     isChanging = true
   }
@@ -67,35 +62,24 @@ t.test('of two orders that come at once the second is refused', async t => {
 })
 
 type Set = ReturnType<typeof setUp>
-const refused: readonly (readonly [string, Set, (set: Set) => Promise<unknown>, number])[] = [
-  ['nobody who signed', setUp(), ({ node }) => carryOut(node, { action: 'rekey' }), 403],
-  ['a stranger', setUp(), ({ take }) => take({}, newWallet()), 403],
-  ['another node', setUp(), ({ take }) => take({ node: newNode().nodeId }), 403],
-  ['another action', setUp(), ({ take }) => take({ action: 'escrow' }), 403],
-  ['arguments', setUp(), ({ take }) => take({ arguments: { force: 'yes' } }), 403],
-  ['an hour that is over', setUp(), ({ take }) => take({ expires: '2020-01-01T00:00:00Z' }), 403],
-  ['three guardians', setUp(shares, 4), ({ take }) => take(), 409],
+const refused: readonly (readonly [...Refusal<Set>, set?: Set])[] = [
+  ...wrongOrders('rekey'),
+  ...closed,
+  ['an order to take the secret back', ({ take }) => take({ action: 'escrow' }), 403],
+  ['three guardians', ({ take }) => take(), 409, setUp(shares, 4)],
   [
     'a hold',
-    setUp(shares, 7),
     async ({ node, take }) => {
-      const { nodeId } = node.record
-      const facts = {
-        cluster,
-        node: nodeId,
-        action: 'hold',
-        number: 1,
-        issued: '2026-11-27T08:00:00Z',
-      } as const
+      const facts = { cluster, node: node.record.nodeId, action: 'hold', number: 1, issued } as const
       const holds = [signedBy(authority, composeHold(facts))]
       await node.view.hear({ membership: { ...noMembers, holds }, endpoints: [] })
       return take()
     },
     409,
+    setUp(shares, 7),
   ],
   [
     'a change that is under way',
-    setUp(),
     ({ take, change }) => {
       change()
       return take()
@@ -104,33 +88,14 @@ const refused: readonly (readonly [string, Set, (set: Set) => Promise<unknown>, 
   ],
   [
     'a rekey that is under way, or has stopped',
-    setUp(),
     ({ node, take }) => {
       node.rekey = { state: 'stopped', percent: 40, stop: () => Promise.resolve() }
       return take()
     },
     409,
   ],
-  [
-    'a closed disk',
-    setUp(),
-    ({ node, take }) => {
-      node.machine.dataOpen = false
-      return take()
-    },
-    409,
-  ],
-  [
-    'a node that stops',
-    setUp(),
-    ({ node, take }) => {
-      node.machine.state.become('stopping')
-      return take()
-    },
-    409,
-  ],
 ]
-for (const [why, set, act, status] of refused)
+for (const [why, act, status, set = setUp()] of refused)
   t.test(`refused with ${status}, and the order stays unused: ${why}`, async t => {
     await t.rejects(act(set), { name: 'HttpError', status })
     t.same(set.did, [])

@@ -54,3 +54,17 @@ t.test('a data folder that cannot be emptied, or kept, costs no start', async t 
   await advance(1000)
   t.equal(state('one'), 'ready')
 })
+
+t.test('a service that is stopped while its data is being kept does not become ready', async t => {
+  const two = manifest({ name: 'two', uid: 1002, port: 2, requires: ['one'] })
+  const { supervisor, world, events, advance } = setUp(t, [one, two])
+  const kept = Promise.withResolvers<undefined>()
+  Object.assign(world, { keepData: () => kept.promise })
+  supervisor.startAll()
+  await advance(0)
+  const stopped = supervisor.stop('one')
+  kept.resolve(undefined)
+  await stopped
+  await advance(1000)
+  t.same(events, ['start one', 'TERM one', 'remove one'])
+})

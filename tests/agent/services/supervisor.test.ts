@@ -98,27 +98,6 @@ t.test('three failed probes in a row and it is restarted; two are forgiven', asy
   t.match(supervisor.status()['one'], { state: 'backoff', lastExit: 'hung: 3 probes failed; signal 15' })
 })
 
-t.test('a service that loses what it was ready by, but lives, is not restarted', async t => {
-  const { supervisor, behaviour, advance, events } = setUp(t, [one])
-  supervisor.startAll()
-  await advance(0)
-  behaviour('one').ready = false
-  await advance(100_000)
-  t.same(events, ['start one'])
-  t.match(supervisor.status()['one'], { state: 'ready', restarts: 0, lastProbe: { good: true } })
-})
-
-t.test('a service that only lives does not become ready', async t => {
-  const { supervisor, behaviour, advance, state } = setUp(t, [one])
-  behaviour('one').ready = false
-  supervisor.startAll()
-  await advance(60_000)
-  t.equal(state('one'), 'starting')
-  behaviour('one').ready = true
-  await advance(1000)
-  t.equal(state('one'), 'ready')
-})
-
 t.test('who never becomes ready is restarted', async t => {
   const { supervisor, behaviour, advance } = setUp(t, [one])
   behaviour('one').healthy = false

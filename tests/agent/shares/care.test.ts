@@ -57,6 +57,7 @@ t.test(
     t.same(epochOf(bench), ['escrow'], 'not before news of several members have had time to come')
     t.ok(await until(rounds, () => bench.disk.escrow === undefined))
     t.same(epochOf(bench), ['shares'])
+    t.notMatch(bench.log.join('\n'), /its owner has/, 'what never began does not end')
   },
 )
 
@@ -125,6 +126,29 @@ t.test('three guardians left: only the owner can help, and it is said', async t 
   t.match(care.trouble(), /only 3 guardians are left/)
   t.same(epochOf(bench), ['shares'])
 })
+
+const begun = 'shares: only 3 guardians are left: its owner has to take the secret back'
+const ends = [
+  ['others come', 'shares: there are guardians enough again'],
+  ['its owner takes the secret back', 'shares: its owner has the secret'],
+] as const
+for (const [how, ended] of ends)
+  t.test(`that only the owner can help is logged once, and once that it is over: ${how}`, async t => {
+    let count = 4
+    const members = () => Array.from({ length: count }, (_, at) => someNodeId(at))
+    const { care, rounds, bench } = await caring(5, 'shares', { members })
+    const lines = () => bench.log.filter(line => line === begun || line === ended)
+    await rounds(4)
+    count = 3
+    await rounds(4)
+    t.match(care.trouble(), /only 2 guardians/)
+    t.same(lines(), [begun], 'also where another one goes')
+    if (how === 'others come') count = 6
+    else await care.takeBack()
+    await rounds(4)
+    t.same(lines(), [begun, ended])
+    t.equal(care.trouble(), undefined)
+  })
 
 t.test('nothing is shared before what was cut off has come to its end', async t => {
   const bench = await newBench(5, 'shares')

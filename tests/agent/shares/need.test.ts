@@ -1,5 +1,5 @@
 import t from 'tap'
-import { needOf } from '../../../agent/shares/need.ts'
+import { lifetimeMs, needOf } from '../../../agent/shares/need.ts'
 import type { Opening } from '../../../protocol/shares/opening.ts'
 import { planShares } from '../../../protocol/shares/plan.ts'
 import { someNodeId } from '../../protocol/cluster/sample.ts'
@@ -35,7 +35,8 @@ const rows = [
   ['3 guardians left', shares(6), 4, [], 'ask-owner'],
   ['a guardian that lost its share', shares(6), 6, [first], 'share'],
   ['a stranger that has none', shares(6), 6, [someNodeId(99)], 'none'],
-  ['shares of 30 days ago', shares(6, '2026-10-28T07:00:00Z'), 6, [], 'share'],
+  ['shares of 26 days ago', shares(6, '2026-11-01T08:00:00Z'), 6, [], 'none'],
+  ['shares of 34 days ago', shares(6, '2026-10-24T08:00:00Z'), 6, [], 'share'],
   ['another threshold', shares(12, undefined, 1), 12, [], 'share'],
 ] as const
 
@@ -56,3 +57,37 @@ t.test('a guardian that leaves is not kept waiting for others to leave', t => {
   t.match(needOf({ nodeId, openings }, { members, lacking: [], leaving: [other], now }), { urgent: false })
   t.end()
 })
+
+const dayMs = 24 * 3_600_000
+const [made, epoch] = ['2026-11-27T07:00:00Z', { number: 1, id: 'ab'.repeat(16) }]
+
+t.test('an epoch is old when its lifetime is over, and not before', async t => {
+  const openings = { current: shares(6, made) }
+  const needAt = (ageMs: number) => {
+    const now = new Date(Date.parse(made) + ageMs)
+    return needOf({ nodeId, openings }, { members: ids.slice(0, 6), lacking: [], now })
+  }
+  const endMs = lifetimeMs(nodeId, epoch)
+  t.equal(needAt(endMs).kind, 'none')
+  const why = `the shares are ${Math.floor(endMs / dayMs)} days old`
+  t.match(needAt(endMs + 1), { kind: 'share', urgent: false, why })
+})
+
+t.test('nodes that shared in the same minute share anew within six days, not in one hour', async t => {
+  const days = Array.from({ length: 1000 }, (_, at) => lifetimeMs(someNodeId(at), epoch) / dayMs)
+  t.ok(Math.min(...days) >= 27 && Math.min(...days) < 27.1, `the first after ${Math.min(...days)} days`)
+  t.ok(Math.max(...days) <= 33 && Math.max(...days) > 32.9, `the last after ${Math.max(...days)} days`)
+  const ofHour = Map.groupBy(days, day => Math.floor(day * 24))
+  const most = Math.max(...[...ofHour.values()].map(one => one.length))
+  t.ok(most < 25, `${most} of 1000 in one hour`)
+})
+
+t.test(
+  'a lifetime is that of node and epoch: the same after a restart, another for the next epoch',
+  async t => {
+    const [first, next, attempt] = [epoch, { ...epoch, number: 2 }, { ...epoch, id: 'cd'.repeat(16) }]
+    // As a value: a later version that reckons otherwise has to say so here.
+    t.equal(lifetimeMs(nodeId, first), 2_582_538_449)
+    t.equal(new Set([first, next, attempt].map(one => lifetimeMs(nodeId, one))).size, 3)
+  },
+)

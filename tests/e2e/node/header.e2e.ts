@@ -12,7 +12,7 @@ import {
   takeHeader,
   withNullCipher,
 } from '../support/header.ts'
-import { enrolledSite } from '../support/header-site.ts'
+import { enrolledSite } from '../support/enrolled-site.ts'
 import { bootMs, must } from '../support/node.ts'
 
 // Whoever holds the disk can write the header, also while the node waits: with each unlock it is read again.

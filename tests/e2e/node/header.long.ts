@@ -8,7 +8,7 @@ import {
   takeHeader,
   withNullCipher,
 } from '../support/header.ts'
-import { enrolledSite } from '../support/header-site.ts'
+import { enrolledSite } from '../support/enrolled-site.ts'
 import { enrollment, must, readConsole } from '../support/node.ts'
 import { hashAt, partitionOf, rawDisk } from '../support/raw-disk.ts'
 

@@ -5,12 +5,11 @@ import { formatTime } from '../../../protocol/fields.ts'
 import { composeOrder } from '../../../protocol/order.ts'
 import type { Status } from '../../../protocol/status.ts'
 import { signText } from '../../../protocol/wallet.ts'
+import { runningSite } from '../support/enrolled-site.ts'
 import { isReadWith } from '../support/file-system.ts'
 import { parseHeader, takeHeader } from '../support/header.ts'
-import { testImage } from '../support/image.ts'
-import { bootMs, connect, enroll, makeSite, must, type Site } from '../support/node.ts'
+import { bootMs, must, type Site } from '../support/node.ts'
 import { poll } from '../support/poll.ts'
-import { rawDisk } from '../support/raw-disk.ts'
 import { query } from '../support/rqlite.ts'
 import { readStatus } from '../support/status.ts'
 import { postToAgent } from '../support/agent-port.ts'
@@ -21,21 +20,9 @@ const where = ['--node-ip', '10.0.0.1']
 const rekeyMs = 20 * 60_000
 
 t.test('a disk gets a new key while its services run, and through a power cut', async t => {
-  const image = await testImage('ordinary')
-  const site = await makeSite(t, image)
-  const disk = await rawDisk(site, image)
+  const { site, disk, first, boot, unlock } = await runningSite(t)
   const rekey = () => site.orama('node', 'rekey', ...where)
-  const boot = async (name: string) => {
-    const machine = await site.boot({ disk, name })
-    await machine.console.waitFor('STATE locked\n', bootMs)
-    await peer[Symbol.asyncDispose]()
-    peer = await connect(site)
-    return machine
-  }
-  const unlock = () => site.orama('node', 'unlock', '--genesis', ...where)
 
-  const first = await site.boot({ disk, name: 'first' })
-  let peer = await enroll(site, first)
   await first.console.waitFor('STATE ready\n', bootMs)
   await query(site, 'CREATE TABLE proof (word TEXT)')
   await query(site, "INSERT INTO proof VALUES ('before')")

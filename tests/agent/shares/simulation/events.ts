@@ -118,7 +118,7 @@ export function heal(cluster: Cluster): boolean {
 }
 
 function jump(cluster: Cluster, node: SimNode): void {
-  const jumps = [-3650 * dayMs, -dayMs, -5 * minuteMs, 0, 5 * minuteMs, dayMs, 31 * dayMs, 3650 * dayMs]
+  const jumps = [-3650 * dayMs, -dayMs, -5 * minuteMs, 0, 5 * minuteMs, dayMs, 34 * dayMs, 3650 * dayMs]
   node.clockMs = cluster.random.pick(jumps)
   wake(cluster, node, 0)
 }
@@ -168,10 +168,10 @@ function replaceStore(cluster: Cluster, node: SimNode, store: Store): void {
   }
 }
 
-/** Nothing else happens for a month: every epoch is old. Rare in a large cluster, where all share anew then. */
+/** Nothing else happens for more than a month: every epoch is old. Rare in a large cluster, where all share anew then. */
 function month(cluster: Cluster): boolean {
   if (!cluster.random.chance(Math.min(1, 4 / cluster.nodes.size))) return false
-  cluster.nowMs += 31 * dayMs
+  cluster.nowMs += 34 * dayMs
   for (const node of cluster.nodes.values())
     if (isRunning(node)) wake(cluster, node, cluster.random.int(60 * minuteMs))
   return true

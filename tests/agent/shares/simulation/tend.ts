@@ -1,4 +1,5 @@
 import { QuorumError, settle, shareAnew, sweep } from '../../../../agent/shares/change.ts'
+import { lifetimeMs } from '../../../../agent/shares/need.ts'
 import type { ShareWorld } from '../../../../agent/shares/world.ts'
 import { isSameEpoch } from '../../../../protocol/shares/epoch.ts'
 import { epochsOf } from '../../../../protocol/shares/opening.ts'
@@ -8,8 +9,6 @@ import { type Border, PowerCut, processOn, unlock } from '../fake-world.ts'
 import { type Cluster, count, membersAt, minuteMs, type SimNode, wake } from './cluster.ts'
 import { checkNode, checkTouched, hasHeld, heldFor } from './invariant.ts'
 import { reach, reachable } from './wire.ts'
-
-const epochMsMax = 30 * 24 * 60 * minuteMs
 
 /** What may come between two steps of a node: another event, or the end of its power. */
 export type Interruption = { readonly disturb: (() => unknown) | undefined; readonly isCut: boolean }
@@ -134,7 +133,7 @@ function isDue(cluster: Cluster, node: SimNode, plan: SharePlan): boolean {
   const { epoch } = current
   const holders = holdersOf(node)
   const isOther = epoch.threshold !== plan.threshold || holders.join() !== plan.guardians.join()
-  const isOld = cluster.nowMs + node.clockMs - Date.parse(epoch.made) > epochMsMax
+  const isOld = cluster.nowMs + node.clockMs - Date.parse(epoch.made) > lifetimeMs(node.id, epoch)
   return isOther || isOld || lacking(cluster, node).some(one => reachable(cluster, node, one))
 }
 

@@ -6,7 +6,7 @@ import type { Test } from './keep.ts'
 import { bootMs, connect, enroll, makeSite, type Outcome, type Site } from './node.ts'
 import { rawDisk } from './raw-disk.ts'
 
-/** An enrolled node that is switched off, with its disk in the test's hands. */
+/** An enrolled node, with its disk in the test's hands. */
 export type EnrolledSite = {
   readonly site: Site
   /** What the disk was made from. */
@@ -20,12 +20,18 @@ export type EnrolledSite = {
 
 /** Enrolls a node of the ordinary image on a raw disk, and switches it off. */
 export async function enrolledSite(t: Test): Promise<EnrolledSite> {
+  const { first, ...enrolled } = await runningSite(t)
+  await first.stop()
+  return enrolled
+}
+
+/** Enrolls a node of the ordinary image on a raw disk; `first` is the machine that it runs on. */
+export async function runningSite(t: Test): Promise<EnrolledSite & { readonly first: Machine }> {
   const image = await testImage('ordinary')
   const site = await makeSite(t, image)
   const disk = await rawDisk(site, image)
   const first = await site.boot({ disk, name: 'enroll' })
   let peer: WireguardPeer = await enroll(site, first)
-  await first.stop()
   const boot = async (name: string) => {
     const machine = await site.boot({ disk, name })
     await machine.console.waitFor('STATE locked\n', bootMs)
@@ -38,6 +44,7 @@ export async function enrolledSite(t: Test): Promise<EnrolledSite> {
     site,
     image,
     disk,
+    first,
     boot,
     unlock: () => site.orama('node', 'unlock', '--genesis', '--node-ip', '10.0.0.1'),
   }
