@@ -109,11 +109,7 @@ const crowd = Array.from({ length: 17 }, () => newWallet().address)
 const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['no address', ['appoint'], /Whose address/],
   ['what is no address', ['appoint', '0x12'], /Cannot read the addresses/],
-  [
-    'an address with a wrong digit',
-    ['appoint', first.address.slice(0, -1)],
-    /Cannot read the addresses/,
-  ],
+  ['an address with a wrong digit', ['appoint', first.address.slice(0, -1)], /Cannot read the addresses/],
   ['the authority', ['appoint', owner], /is the authority/],
   ['too many', ['appoint', ...crowd], /room for 16/],
   ['who was dismissed', ['appoint', second.address], /was dismissed at 2026/],
