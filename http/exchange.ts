@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingMessage } from 'node:http'
 import { http, https } from './late.ts'
 
 export type Question = {
@@ -17,6 +17,8 @@ export type Question = {
   readonly body?: string | Uint8Array | undefined
   /** Ends the exchange, which rejects then. */
   readonly signal: AbortSignal
+  /** A machine that is off takes no connection, and one that is only slow takes it at once. Without: as `signal`. */
+  readonly connectMs?: number
   /** Of the answer's body. */
   readonly bytesMax: number
 }
@@ -27,20 +29,36 @@ export type Answer = { readonly status: number; readonly content: Buffer }
  * Asks once, on a connection of its own, and takes the whole answer, whatever its status. Rejects with RangeError for
  * one that is too long, else with what went wrong. No other copy of the answer's bytes stays: it may be a secret.
  */
-export async function exchange({ to, method, path, body, signal, bytesMax }: Question): Promise<Answer> {
+export async function exchange(question: Question): Promise<Answer> {
+  const { to, method, path, body, signal, bytesMax } = question
   const headers = { 'content-length': body === undefined ? 0 : Buffer.byteLength(body) }
   const options = { ...to, method, path, headers, signal, agent: false }
   const request = 'tls' in to ? https().request({ ...options, ...unverified }) : http().request(options)
   // An abort while the answer is read comes here too, and unheard would end the process.
   request.on('error', () => undefined)
   const answered = once(request, 'response') as Promise<[IncomingMessage]>
+  const connected = endUnlessConnected(request, question)
   request.end(body)
   try {
     const [response] = await answered
     return { status: response.statusCode ?? 0, content: await readAll(response, bytesMax) }
   } finally {
+    clearTimeout(connected)
     request.destroy()
   }
+}
+
+function endUnlessConnected(request: ClientRequest, { connectMs }: Pick<Question, 'connectMs'>) {
+  if (connectMs === undefined) return undefined
+  const late = setTimeout(() => {
+    request.destroy(new Error(`no connection within ${connectMs} ms`))
+  }, connectMs)
+  request.once('socket', socket => {
+    socket.once('connect', () => {
+      clearTimeout(late)
+    })
+  })
+  return late
 }
 
 const unverified = { rejectUnauthorized: false, minVersion: 'TLSv1.3' } as const

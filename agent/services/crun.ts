@@ -11,7 +11,7 @@ import type { StopSignal } from './keeper.ts'
 import type { ServiceLog } from './logs.ts'
 import type { Manifest } from './manifest.ts'
 import { cgroupOf, configInside, sandboxConfig } from './sandbox.ts'
-import type { Usage } from './supervisor.ts'
+import type { Usage } from './probing.ts'
 import {
   fillSecret,
   type ListSources,

@@ -5,6 +5,8 @@ import type { Manifest, ProbeKind } from './manifest.ts'
 export type ProbingWorld = {
   /** Must end by itself within the manifest's probeS. */
   readonly probe: (manifest: Manifest, kind: ProbeKind) => Promise<boolean>
+  /** Throws where the service has no cgroup, since it does not run. */
+  readonly usage: (name: string) => Promise<Usage>
   /** A clock that nobody sets. */
   readonly nowMs: () => number
   /** Throws when the signal is aborted. */
@@ -22,21 +24,28 @@ export type Probing = {
   readonly onReady: () => Promise<void>
 }
 
+/** What a sandbox uses: memory now, processor time since it was made. */
+export type Usage = { readonly memoryBytes: number; readonly cpuS: number }
+
 const failedProbesMax = 3
+/** Who has at least this share of a processor works: it is late, and not dead. */
+const workingShare = 0.05
+const workWindowMs = 10_000
+/** Who works has so many times as long: on a machine with too much to do a restart makes more of it. */
+const workingPatience = 4
 
 /**
- * Asks a running service whether it is ready, then whether it still answers. Undefined when the signal is aborted, else
- * why the service is given up. Throws only what `onReady` throws.
+ * Asks a running service whether it is ready, then whether it still answers; one that works meanwhile is waited for
+ * longer. Undefined when the signal is aborted, else why the service is given up. Throws only what `onReady` throws.
  */
 export async function probeUntil(
   manifest: Manifest,
   world: ProbingWorld,
   { signal, patience, onProbe, onReady }: Probing,
 ): Promise<string | undefined> {
-  const { startS, healthS } = manifest.intervals
-  const readyWithinS = manifest.intervals.readyWithinS * patience
-  const probesMax = failedProbesMax * patience
+  const { startS, healthS, readyWithinS } = manifest.intervals
   const startedMs = world.nowMs()
+  const work = watchWork(manifest.name, world)
   let failed = 0
   let ready = false
   while (!isAborted(signal)) {
@@ -44,13 +53,30 @@ export async function probeUntil(
     if (isAborted(signal)) break
     onProbe(good)
     failed = good ? 0 : failed + 1
+    const times = patience * ((await work()) ? workingPatience : 1)
+    if (isAborted(signal)) break
     if (good && !ready) {
       ready = true
       await onReady()
     }
-    if (ready && failed >= probesMax) return `hung: ${failed} probes failed`
-    if (!ready && world.nowMs() - startedMs >= readyWithinS * 1000) return `not ready after ${readyWithinS} s`
+    if (ready && failed >= failedProbesMax * times) return `hung: ${failed} probes failed`
+    if (!ready && world.nowMs() - startedMs >= readyWithinS * times * 1000)
+      return `not ready after ${readyWithinS * times} s`
     await world.sleep((ready ? healthS : startS) * 1000, signal).catch(() => undefined)
   }
   return undefined
+}
+
+/** Says with each probe whether the service works: by what it used in the last ten seconds or more. */
+function watchWork(name: string, world: ProbingWorld): () => Promise<boolean> {
+  let before = { cpuS: 0, atMs: world.nowMs() }
+  let isWorking = false
+  return async () => {
+    const atMs = world.nowMs()
+    if (atMs - before.atMs < workWindowMs) return isWorking
+    const { cpuS } = await world.usage(name).catch(() => before)
+    isWorking = (cpuS - before.cpuS) * 1000 >= (atMs - before.atMs) * workingShare
+    before = { cpuS, atMs }
+    return isWorking
+  }
 }

@@ -2,17 +2,13 @@ import { describe } from '../system/log.ts'
 import type { HeldPort } from '../system/ports.ts'
 import { createKeeper, type Keeper, type KeeperStatus, type KeeperWorld } from './keeper.ts'
 import { type Manifest, startOrder } from './manifest.ts'
+import type { Usage } from './probing.ts'
 import { portTakers } from './takers.ts'
 
 export type SupervisorWorld = KeeperWorld & {
-  /** Throws where the service has no cgroup, since it does not run. */
-  readonly usage: (name: string) => Promise<Usage>
   /** Who holds which port of the machine; throws where the kernel does not say. */
   readonly heldPorts: () => readonly HeldPort[]
 }
-
-/** What a sandbox uses: memory now, processor time since it was made. */
-export type Usage = { readonly memoryBytes: number; readonly cpuS: number }
 
 export type ServiceStatus = KeeperStatus & Partial<Usage>
 

@@ -24,7 +24,8 @@ export type AskOf = {
   readonly signal: AbortSignal
 }
 
-// A machine under emulation takes a second for what others do in milliseconds; one that is off never answers.
+// A machine under emulation takes seconds for what others do in milliseconds; one that is off takes no connection.
+const connectMs = 8000
 const answerMs = 8000
 const answerBytesMax = 1024 * 1024
 
@@ -46,6 +47,7 @@ export function askByHttp({ addressOf, port, signal }: AskOf): Ask {
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: AbortSignal.any(signals),
       bytesMax: answerBytesMax,
+      connectMs,
     })
     const value = parse(content)
     if (status === 200) return question.answer.parse(value)

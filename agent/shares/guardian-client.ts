@@ -39,6 +39,8 @@ export type GuardianClient = Guardians & {
 // The guardian answers when its header is written: under emulation, with others at the same time, that takes a while. Who
 // has a share to give away has time for the session as well; a lease has not.
 const writeMs = 30_000
+// Guardians that have just come back have much to do, and whoever asks again only adds to it.
+const releaseMs = 30_000
 
 type Body<S = Statement> = S extends Statement
   ? Omit<S, 'cluster' | 'node' | 'guardian' | 'session' | 'number'>
@@ -108,15 +110,20 @@ type Fetching = { readonly guardian: string; readonly epoch: EpochId; readonly s
 
 async function fetchShare(of: GuardianClientOf, { guardian, epoch, signal }: Fetching): Promise<Buffer> {
   const { cluster, nodeId: node } = of.record()
-  const { nonce } = await openSession(of, guardian, { signal })
+  const { nonce } = await openSession(of, guardian, { signal, deadlineMs: releaseMs })
   const pair = newKeyPair('x25519')
   return lend(pair.privateKey, async privateKey => {
     const oneTimeKey = toBase64url(pair.publicKey)
     const { bootId, release } = of
     const request = { cluster, node, guardian, epoch, nonce, bootId, oneTimeKey, release: release() }
     const body = await signedRelease(of, request)
-    const question = { path: '/v1/guardian/release', body, answer: releaseAnswerSchema, signal }
-    const { box } = await of.ask(guardian, question)
+    const { box } = await of.ask(guardian, {
+      path: '/v1/guardian/release',
+      body,
+      answer: releaseAnswerSchema,
+      signal,
+      deadlineMs: releaseMs,
+    })
     return openFrom(privateKey, releaseContext({ node, guardian, epoch, nonce }), box)
   })
 }

@@ -109,6 +109,54 @@ for (const patience of patiences) {
   })
 }
 
+t.test('who works is late, and not dead: it has four times as long', async t => {
+  const { world, service, advance, given, begin } = setUp()
+  let sharePerMs = 0.05 / 1000
+  Object.assign(world, {
+    usage: () => Promise.resolve({ memoryBytes: 1, cpuS: world.nowMs() * sharePerMs }),
+  })
+  void begin()
+  await advance(0)
+  service.healthy = false
+  await advance(110_000)
+  t.same(given, [])
+  await advance(10_000)
+  t.same(given, ['hung: 12 probes failed'])
+
+  t.comment('one that does nothing any more')
+  given.length = 0
+  service.healthy = true
+  void begin()
+  await advance(0)
+  sharePerMs = 0
+  service.healthy = false
+  await advance(30_000)
+  t.same(given, ['hung: 3 probes failed'])
+})
+
+t.test('who works has four times as long to become ready', async t => {
+  const { world, service, advance, given, begin } = setUp()
+  Object.assign(world, {
+    usage: () => Promise.resolve({ memoryBytes: 1, cpuS: world.nowMs() / 10_000 }),
+  })
+  service.healthy = false
+  void begin()
+  await advance(479_000)
+  t.same(given, [])
+  await advance(1000)
+  t.same(given, ['not ready after 480 s'])
+})
+
+t.test('of whom nobody knows what it uses, it is not said to work', async t => {
+  const { world, service, advance, given, begin } = setUp()
+  Object.assign(world, { usage: () => Promise.reject(new Error('no cgroup')) })
+  void begin()
+  await advance(0)
+  service.healthy = false
+  await advance(30_000)
+  t.same(given, ['hung: 3 probes failed'])
+})
+
 t.test('a probe that throws has failed', async t => {
   const { world, advance, said, given, begin } = setUp()
   Object.assign(world, { probe: () => Promise.reject(new Error('EMFILE')) })

@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { exchange } from '../../http/exchange.ts'
+
+const ask = (port: number, more: Partial<Parameters<typeof exchange>[0]> = {}) =>
+  exchange({
+    ...{ to: { host: '127.0.0.1', port }, method: 'GET', path: '/', bytesMax: 100 },
+    ...{ signal: AbortSignal.timeout(20_000), ...more },
+  })
+
+/** Takes connections and does with them what it is told. */
+async function listen(t: Test, hear: (socket: Socket) => void): Promise<number> {
+  const server = createServer(socket => {
+    t.teardown(() => socket.destroy())
+    socket.on('error', () => undefined)
+    hear(socket)
+  })
+  t.teardown(() => server.close())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+/** A port whose queue is full, as that of a machine that is off looks: what knocks there hears nothing. */
+async function fullPort(t: Test): Promise<number> {
+  const program = `require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, function () {
+    process.stdout.write(String(this.address().port))
+  })`
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  const [said] = (await once(child.stdout, 'data')) as [Buffer]
+  child.kill('SIGSTOP')
+  const port = Number(said)
+  for (let at = 0; at < 4; at++) {
+    const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+    t.teardown(() => socket.destroy())
+  }
+  return port
+}
+
+t.test('who takes no connection is not waited for', async t => {
+  const port = await fullPort(t)
+  await t.rejects(ask(port, { connectMs: 300 }), { message: 'no connection within 300 ms' })
+})
+
+t.test('who takes it may be slow with the answer', async t => {
+  const heard = Promise.withResolvers<Socket>()
+  const port = await listen(t, heard.resolve)
+  const answer = ask(port, { connectMs: 300 })
+  const socket = await heard.promise
+  // Longer than a connection may take, by the clock that ends it.
+  await new Promise(resolve => setTimeout(resolve, 400))
+  socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok')
+  t.match(await answer, { status: 200, content: Buffer.from('ok') })
+})
+
+t.test('but not for ever', async t => {
+  const port = await listen(t, () => undefined)
+  await t.rejects(ask(port, { connectMs: 300, signal: AbortSignal.timeout(500) }), { name: 'AbortError' })
+})
+
+t.test('who refuses the connection is heard at once', async t => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port: closed } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  await t.rejects(ask(closed, { connectMs: 20_000 }), { code: 'ECONNREFUSED' })
+})
+
+t.test('an answer that is too long is refused', async t => {
+  const port = await listen(t, socket => socket.end(`HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(101)}`))
+  await t.rejects(ask(port), RangeError)
+})
