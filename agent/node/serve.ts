@@ -57,12 +57,14 @@ export type Node = RecordKeeper & {
   readonly stop: (how: 'restart' | 'power-off') => void
 }
 
+/** A node with too much to do takes seconds to read what has come. */
+const limits = { headersMs: 15_000, requestMs: 30_000 }
+
 /** Serves port 9998 on the WireGuard address, from before the unlock until the end. */
 export function serveCommands(node: Node): Promise<Server> {
   const token = node.record.agentToken
   return serveHttp({
-    address: node.record.wireguard.address,
-    port,
+    ...{ address: node.record.wireguard.address, port, limits },
     report: tolerate('http'),
     refused: refusalLog({ log, nowMs: () => performance.now() }),
     guard: bearerGuard(token),

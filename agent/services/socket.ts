@@ -12,9 +12,12 @@ export type SocketPlace = {
   readonly report: (error: unknown) => void
 }
 
+/** An agent with too much to do takes seconds to read what has come; who waits here is a service of the same node. */
+const limits = { headersMs: 30_000, requestMs: 60_000 }
+
 /** Serves the program of one service in its sandbox, on a Unix socket that only it may open. */
 export async function serveOnSocket(routes: Routes, { path, uid, report }: SocketPlace): Promise<Server> {
-  const server = await serveHttp({ path, report, routes })
+  const server = await serveHttp({ path, report, routes, limits })
   try {
     await chmod(path, 0o600)
     if (uid !== undefined) await chown(path, uid, uid)
