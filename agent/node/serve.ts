@@ -5,7 +5,7 @@ import { formatTime, fromBase64url } from '../../protocol/fields.ts'
 import { verifyOrder } from '../../protocol/order.ts'
 import { acknowledgementContext, type AcknowledgementRequest } from '../../protocol/requests.ts'
 import { sealTo } from '../../protocol/seal.ts'
-import type { Status } from '../../protocol/status.ts'
+import type { Confinement, Status } from '../../protocol/status.ts'
 import { bearerGuard, commandRoutes } from '../command/routes.ts'
 import type { Spread } from '../cluster/spread.ts'
 import type { ClusterView } from '../cluster/view.ts'
@@ -70,10 +70,11 @@ export function serveCommands(node: Node): Promise<Server> {
     guard: bearerGuard(token),
     routes: commandRoutes({
       token,
-      status: () => statusOf(node),
+      status: () => Promise.resolve(statusOf(node)),
       unlock: () => node.unlock,
       acknowledge: request => acknowledgeAgain(node, request),
-      command: command => (command.action === 'status' ? statusOf(node) : carryOut(node, command)),
+      command: command =>
+        command.action === 'status' ? Promise.resolve(statusOf(node)) : carryOut(node, command),
       news: async (news, from) => {
         await node.spread?.hear(news, from)
         return node.view.news()
@@ -88,7 +89,7 @@ export function serveCommands(node: Node): Promise<Server> {
 
 const rootProcessesMax = 64
 
-async function statusOf(node: Node): Promise<Status> {
+function statusOf(node: Node): Status {
   const { machine, record } = node
   const image = known(machine, 'image')
   const firmware = known(machine, 'firmware')
@@ -108,13 +109,12 @@ async function statusOf(node: Node): Promise<Status> {
     watchdog: machine.watchdog?.kind ?? 'none',
     uptimeS: Math.round(uptimeS()),
     ...(firmware.lastPanic === undefined ? {} : { lastPanic: firmware.lastPanic }),
-    rootProcesses: (await rootProcesses()).slice(0, rootProcessesMax),
+    rootProcesses: rootProcesses().slice(0, rootProcessesMax),
     lastOrder: record.lastOrder,
     shares: sharesStatus(node),
     ...rekeyStatus(node),
     ...auditState(node.services),
-    services:
-      node.services === undefined ? {} : await serviceStates(node.services, machine.dataOpen === true),
+    services: node.services === undefined ? {} : serviceStates(node.services, machine.dataOpen === true),
   }
 }
 
@@ -124,18 +124,25 @@ function auditState(services: Services | undefined): Pick<Status, 'audit' | 'den
   return { audit: services.audit.state(), ...(lost === 0 ? {} : { deniedLost: lost }) }
 }
 
+/** Undefined for a process that has ended since. */
+function confinementIfThere(pid: number): Confinement | undefined {
+  try {
+    return confinementOf(pid)
+  } catch {
+    return undefined
+  }
+}
+
 /** While the disk is closed, of the early services: the others cannot run. */
-async function serviceStates(
+function serviceStates(
   { manifests, supervisor, seccomp, denied }: Services,
   dataOpen: boolean,
-): Promise<Status['services']> {
+): Status['services'] {
   const ago = (ms: number) => formatTime(new Date(Date.now() - ms))
   const shown = new Set(manifests.filter(one => dataOpen || one.early).map(one => one.name))
   const all = Object.entries(supervisor.status()).filter(([name]) => shown.has(name))
-  const states = all.map(async ([name, { forMs, lastProbe, ...rest }]) => {
-    // It may have ended since.
-    const confinement =
-      rest.pid === undefined ? undefined : await confinementOf(rest.pid).catch(() => undefined)
+  const states = all.map(([name, { forMs, lastProbe, ...rest }]) => {
+    const confinement = rest.pid === undefined ? undefined : confinementIfThere(rest.pid)
     return [
       name,
       {
@@ -148,7 +155,7 @@ async function serviceStates(
       },
     ] as const
   })
-  return Object.fromEntries(await Promise.all(states))
+  return Object.fromEntries(states)
 }
 
 /**

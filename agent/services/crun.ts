@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SeccompMode } from '../../protocol/requests.ts'
@@ -50,7 +50,7 @@ export type Crun = {
   readonly start: (manifest: Manifest) => Promise<number>
   readonly kill: (name: string, signal: StopSignal | 'STOP') => Promise<void>
   readonly remove: (name: string) => Promise<void>
-  readonly usage: (name: string) => Promise<Usage>
+  readonly usage: (name: string) => Usage
 }
 
 const startMs = 30_000
@@ -87,10 +87,8 @@ export function bindRoot(runFolder: string): void {
 }
 
 /** Throws where the cgroup is gone or says something else than a kernel would. */
-export async function readUsage(cgroup: string): Promise<Usage> {
-  const [memory, cpu] = await Promise.all(
-    ['memory.current', 'cpu.stat'].map(file => readFile(join(cgroup, file), 'utf8')),
-  )
+export function readUsage(cgroup: string): Usage {
+  const [memory, cpu] = ['memory.current', 'cpu.stat'].map(file => readFileSync(join(cgroup, file), 'utf8'))
   const memoryBytes = /^(\d{1,15})\n$/.exec(memory ?? '')?.[1]
   const cpuUs = /^usage_usec (\d{1,15})$/m.exec(cpu ?? '')?.[1]
   if (memoryBytes === undefined || cpuUs === undefined)

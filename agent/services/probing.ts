@@ -6,7 +6,7 @@ export type ProbingWorld = {
   /** Must end by itself within the manifest's probeS. */
   readonly probe: (manifest: Manifest, kind: ProbeKind) => Promise<boolean>
   /** Throws where the service has no cgroup, since it does not run. */
-  readonly usage: (name: string) => Promise<Usage>
+  readonly usage: (name: string) => Usage
   /** A clock that nobody sets. */
   readonly nowMs: () => number
   /** Throws when the signal is aborted. */
@@ -53,8 +53,7 @@ export async function probeUntil(
     if (isAborted(signal)) break
     onProbe(good)
     failed = good ? 0 : failed + 1
-    const times = patience * ((await work()) ? workingPatience : 1)
-    if (isAborted(signal)) break
+    const times = patience * (work() ? workingPatience : 1)
     if (good && !ready) {
       ready = true
       await onReady()
@@ -68,15 +67,24 @@ export async function probeUntil(
 }
 
 /** Says with each probe whether the service works: by what it used in the last ten seconds or more. */
-function watchWork(name: string, world: ProbingWorld): () => Promise<boolean> {
+function watchWork(name: string, world: ProbingWorld): () => boolean {
   let before = { cpuS: 0, atMs: world.nowMs() }
   let isWorking = false
-  return async () => {
+  return () => {
     const atMs = world.nowMs()
     if (atMs - before.atMs < workWindowMs) return isWorking
-    const { cpuS } = await world.usage(name).catch(() => before)
+    const { cpuS } = usageIfThere(name, world) ?? before
     isWorking = (cpuS - before.cpuS) * 1000 >= (atMs - before.atMs) * workingShare
     before = { cpuS, atMs }
     return isWorking
+  }
+}
+
+/** Undefined for a service that does not run. */
+export function usageIfThere(name: string, { usage }: Pick<ProbingWorld, 'usage'>): Usage | undefined {
+  try {
+    return usage(name)
+  } catch {
+    return undefined
   }
 }

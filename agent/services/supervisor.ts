@@ -2,7 +2,7 @@ import { describe } from '../system/log.ts'
 import type { HeldPort } from '../system/ports.ts'
 import { createKeeper, type Keeper, type KeeperStatus, type KeeperWorld } from './keeper.ts'
 import { type Manifest, startOrder } from './manifest.ts'
-import type { Usage } from './probing.ts'
+import { type Usage, usageIfThere } from './probing.ts'
 import { portTakers } from './takers.ts'
 
 export type SupervisorWorld = KeeperWorld & {
@@ -189,12 +189,11 @@ function startPasses(
 ): Passes {
   const usage = new Map<string, Usage>()
   let lastMs = world.nowMs()
-  const pass = async () => {
+  const pass = () => {
     // Not waited for: a process that does not end must not look like a supervisor that hangs.
     void guardPorts()
     for (const { manifest, status } of keepers) {
-      const runs = status().pid !== undefined
-      const used = runs ? await world.usage(manifest.name).catch(() => undefined) : undefined
+      const used = status().pid === undefined ? undefined : usageIfThere(manifest.name, world)
       if (used === undefined) usage.delete(manifest.name)
       else usage.set(manifest.name, used)
     }
@@ -202,7 +201,7 @@ function startPasses(
   }
   const loop = async () => {
     while (!signal.aborted) {
-      await pass()
+      pass()
       await world.sleep(passMs, signal).catch(() => undefined)
     }
   }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { bootTimeMs, type ExitStatus } from '../system/libc.ts'
 import { log } from '../system/log.ts'
 import { openNetlink } from '../system/netlink.ts'
-import { heldPorts } from '../system/ports.ts'
+import { portReader } from '../system/ports.ts'
 import { auditProtocol, type AuditWorld, receiveBufferBytes } from './audit.ts'
 import type { Crun } from './crun.ts'
 import type { FirstStarts } from './first-start.ts'
@@ -33,7 +33,7 @@ export function serviceWorld({ crun, data, onExit, wireguardAddress }: ServiceWo
       await sleep(ms, undefined, { signal })
     },
     random: Math.random,
-    heldPorts: () => heldPorts(),
+    heldPorts: portReader(),
     log: line => {
       log(`services: ${line}`)
     },

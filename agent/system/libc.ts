@@ -203,7 +203,8 @@ export function receiveDatagram(fd: number, into: Uint8Array, from: Uint8Array):
   addressBytes.writeUInt32LE(from.length)
   const length = Number(libc().recvfrom(fd, into, BigInt(into.length), 0, from, addressBytes))
   if (length >= 0) return length
-  const failure = new SystemCallError('recvfrom', ffi().getInt32(errnoAt, 0))
-  if (failure.code === 'EAGAIN' || failure.code === 'EINTR') return undefined
-  throw failure
+  const errno = ffi().getInt32(errnoAt, 0)
+  // Asked many times a second, and mostly in vain: an error is made only for what is one.
+  if (errno === constants.errno.EAGAIN || errno === constants.errno.EINTR) return undefined
+  throw new SystemCallError('recvfrom', errno)
 }

@@ -33,13 +33,22 @@ const questions = {
   udp: { protocol: 17, states: 0xffff_ffff },
 } as const
 
-/** Who holds which port by IPv4 now. Throws where the kernel does not say. */
-export function heldPorts(open: () => Netlink = openSockDiag): HeldPort[] {
-  const socket = open()
-  try {
-    return [...ask(socket, 'tcp'), ...ask(socket, 'udp')]
-  } finally {
-    socket.close()
+/**
+ * Says at each call who holds which port by IPv4 then; throws where the kernel does not say. It is asked every second:
+ * one socket serves until it fails.
+ */
+export function portReader(open: () => Netlink = openSockDiag): () => HeldPort[] {
+  let socket: Netlink | undefined
+  return () => {
+    socket ??= open()
+    try {
+      return [...ask(socket, 'tcp'), ...ask(socket, 'udp')]
+    } catch (cause) {
+      // What was left of an answer would be taken for the next.
+      socket.close()
+      socket = undefined
+      throw cause
+    }
   }
 }
 

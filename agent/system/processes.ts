@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Confinement } from '../../protocol/status.ts'
 
@@ -7,18 +7,27 @@ import type { Confinement } from '../../protocol/status.ts'
  * the kernel's own threads; sorted. Short-lived helpers of the agent such as `ip` are among them while they run.
  * Fields of /proc/PID/status: proc_pid_status(5); `Kthread` is there since Linux 6.8.
  */
-export async function rootProcesses(proc = '/proc'): Promise<string[]> {
-  const pids = (await readdir(proc)).filter(name => /^\d+$/.test(name) && name !== '1')
-  const names = await Promise.all(pids.map(pid => nameIfRoot(join(proc, pid, 'status'))))
-  return names.filter(name => name !== undefined).sort()
+export function rootProcesses(proc = '/proc'): string[] {
+  const pids = readdirSync(proc).filter(name => /^\d+$/.test(name) && name !== '1')
+  return pids.flatMap(pid => nameIfRoot(join(proc, pid, 'status')) ?? []).sort()
 }
 
-async function nameIfRoot(path: string): Promise<string | undefined> {
-  // It may end between listing and reading.
-  const text = await readFile(path, 'utf8').catch(() => undefined)
-  if (text === undefined || field(text, 'Kthread') === '1') return undefined
+/** Undefined also where it has ended between listing and reading. */
+function nameIfRoot(path: string): string | undefined {
+  let text: string
+  try {
+    text = readStatus(path)
+  } catch {
+    return undefined
+  }
+  if (text.includes('\nKthread:\t1\n')) return undefined
   const uids = field(text, 'Uid').split('\t')
   return uids.includes('0') ? field(text, 'Name') : undefined
+}
+
+/** Not by a promise: the kernel answers at once, and a hundred promises keep the agent from its work for longer. */
+function readStatus(path: string): string {
+  return readFileSync(path, 'utf8')
 }
 
 const capabilityNames: Readonly<Record<number, string>> = { 10: 'CAP_NET_BIND_SERVICE' }
@@ -27,8 +36,8 @@ const capabilityNames: Readonly<Record<number, string>> = { 10: 'CAP_NET_BIND_SE
  * What the kernel says of a process in /proc/PID/status, see proc_pid_status(5). Throws where the process is gone, or
  * SyntaxError.
  */
-export async function confinementOf(pid: number, proc = '/proc'): Promise<Confinement> {
-  const text = await readFile(join(proc, String(pid), 'status'), 'utf8')
+export function confinementOf(pid: number, proc = '/proc'): Confinement {
+  const text = readStatus(join(proc, String(pid), 'status'))
   // BigInt throws for '0x': a set that is not told is not taken for an empty one.
   const sets = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'].map(set => BigInt(`0x${field(text, set)}`))
   const held = sets.reduce((all, set) => all | set, 0n)

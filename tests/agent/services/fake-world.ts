@@ -59,7 +59,7 @@ export function fakeWorld(names: readonly string[]) {
       const { healthy, ready = healthy } = of(name)
       return kind === 'health' ? healthy : ready
     },
-    usage: async name => {
+    usage: name => {
       if (!pids.has(name)) throw new Error('no cgroup')
       return { memoryBytes: 1_000_000, cpuS: 1.5 }
     },

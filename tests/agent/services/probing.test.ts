@@ -113,7 +113,7 @@ t.test('who works is late, and not dead: it has four times as long', async t => 
   const { world, service, advance, given, begin } = setUp()
   let sharePerMs = 0.05 / 1000
   Object.assign(world, {
-    usage: () => Promise.resolve({ memoryBytes: 1, cpuS: world.nowMs() * sharePerMs }),
+    usage: () => ({ memoryBytes: 1, cpuS: world.nowMs() * sharePerMs }),
   })
   void begin()
   await advance(0)
@@ -137,7 +137,7 @@ t.test('who works is late, and not dead: it has four times as long', async t => 
 t.test('who works has four times as long to become ready', async t => {
   const { world, service, advance, given, begin } = setUp()
   Object.assign(world, {
-    usage: () => Promise.resolve({ memoryBytes: 1, cpuS: world.nowMs() / 10_000 }),
+    usage: () => ({ memoryBytes: 1, cpuS: world.nowMs() / 10_000 }),
   })
   service.healthy = false
   void begin()
@@ -149,7 +149,11 @@ t.test('who works has four times as long to become ready', async t => {
 
 t.test('of whom nobody knows what it uses, it is not said to work', async t => {
   const { world, service, advance, given, begin } = setUp()
-  Object.assign(world, { usage: () => Promise.reject(new Error('no cgroup')) })
+  Object.assign(world, {
+    usage: () => {
+      throw new Error('no cgroup')
+    },
+  })
   void begin()
   await advance(0)
   service.healthy = false

@@ -5,8 +5,9 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Netlink } from '../../../agent/system/netlink.ts'
-import { heldPorts } from '../../../agent/system/ports.ts'
+import { portReader } from '../../../agent/system/ports.ts'
 
+const heldPorts = portReader()
 // The size of the receive buffer is for root to force.
 const skip = process.getuid?.() === 0 ? false : 'needs root'
 
@@ -73,13 +74,19 @@ t.test('a port that was given up is not told', { skip }, async t => {
 /** A kernel that answers each question with these datagrams. */
 function kernel(...answers: readonly Buffer[]) {
   const waiting: Buffer[] = []
-  const closed: string[] = []
-  const open = (): Netlink => ({
-    send: () => void waiting.push(...answers),
-    receive: () => waiting.shift(),
-    close: () => void closed.push('closed'),
-  })
-  return { open, closed }
+  const did: string[] = []
+  const open = (): Netlink => {
+    did.push('open')
+    return {
+      send: () => void waiting.push(...answers),
+      receive: () => waiting.shift(),
+      close: () => {
+        did.push('close')
+        waiting.length = 0
+      },
+    }
+  }
+  return { open, did }
 }
 
 function message(type: number, body: Buffer, length = body.length + 16): Buffer {
@@ -98,22 +105,21 @@ function answer(port: number, uid: number): Buffer {
 
 const done = message(3, Buffer.alloc(4))
 
-t.test('answers come several in a datagram, and in several datagrams', async t => {
-  const { open, closed } = kernel(
-    Buffer.concat([answer(53, 1004), answer(80, 0)]),
-    answer(10_100, 1001),
-    done,
-  )
+t.test('answers come several in a datagram, and in several datagrams, on one socket', async t => {
+  const { open, did } = kernel(Buffer.concat([answer(53, 1004), answer(80, 0)]), answer(10_100, 1001), done)
   const ports = [
     [53, 1004],
     [80, 0],
     [10_100, 1001],
   ]
-  t.same(
-    heldPorts(open).map(({ protocol, port, uid }) => [protocol, port, uid]),
-    ['tcp', 'udp'].flatMap(protocol => ports.map(pair => [protocol, ...pair])),
-  )
-  t.same(closed, ['closed'])
+  const read = portReader(open)
+  for (const time of ['once', 'again'])
+    t.same(
+      read().map(({ protocol, port, uid }) => [protocol, port, uid]),
+      ['tcp', 'udp'].flatMap(protocol => ports.map(pair => [protocol, ...pair])),
+      time,
+    )
+  t.same(did, ['open'])
 })
 
 const enoent = Buffer.alloc(20)
@@ -127,8 +133,9 @@ const bad = [
   ['a length that leads nowhere', [message(20, Buffer.alloc(72), 0)], /a message of 0 bytes/],
 ] as const
 for (const [why, answers, error] of bad)
-  t.test(`heldPorts() refuses ${why}, and closes its socket`, async t => {
-    const { open, closed } = kernel(...answers)
-    t.throws(() => heldPorts(open), { message: error })
-    t.same(closed, ['closed'])
+  t.test(`refused: ${why}; the next question has a socket of its own`, async t => {
+    const { open, did } = kernel(...answers)
+    const read = portReader(open)
+    for (const time of ['once', 'again']) t.throws(read, { message: error }, time)
+    t.same(did, ['open', 'close', 'open', 'close'])
   })

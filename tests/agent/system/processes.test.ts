@@ -23,13 +23,13 @@ t.test(
   async t => {
     const proc = t.testdir({ meminfo: '', self: {} })
     for (const row of rows) await writeStatus(proc, row)
-    t.same(await rootProcesses(proc), ['a shell', 'sleeper'])
+    t.same(rootProcesses(proc), ['a shell', 'sleeper'])
   },
 )
 
 t.test('rootProcesses() passes over a process that has just ended', async t => {
   const proc = t.testdir({ '99': {} })
-  t.same(await rootProcesses(proc), [])
+  t.same(rootProcesses(proc), [])
 })
 
 t.test('confinementOf() says what the kernel says, of all five sets of capabilities', async t => {
@@ -37,13 +37,13 @@ t.test('confinementOf() says what the kernel says, of all five sets of capabilit
     '70': { status: statusOf({ CapBnd: '0400', NoNewPrivs: '1', Seccomp: '2' }) },
     '71': { status: statusOf({ CapAmb: '8000000000200000', NoNewPrivs: '0', Seccomp: '1' }) },
   })
-  t.same(await confinementOf(70, proc), {
+  t.same(confinementOf(70, proc), {
     uid: 1001,
     capabilities: ['CAP_NET_BIND_SERVICE'],
     noNewPrivileges: true,
     filtered: true,
   })
-  t.same(await confinementOf(71, proc), {
+  t.same(confinementOf(71, proc), {
     uid: 1001,
     capabilities: ['21', '63'],
     noNewPrivileges: false,
@@ -53,8 +53,8 @@ t.test('confinementOf() says what the kernel says, of all five sets of capabilit
 
 t.test('confinementOf() throws where the process is gone, or says less than a kernel does', async t => {
   const proc = t.testdir({ '72': { status: 'Name:\tx\n' } })
-  await t.rejects(confinementOf(70, proc), { code: 'ENOENT' })
-  await t.rejects(confinementOf(72, proc), SyntaxError)
+  t.throws(() => confinementOf(70, proc), { code: 'ENOENT' })
+  t.throws(() => confinementOf(72, proc), SyntaxError)
 })
 
 function statusOf(fields: Readonly<Record<string, string>>): string {
