@@ -1,5 +1,5 @@
 import { hurryAnd, minutes, reboot } from '../support/cluster-acts.ts'
-import { must } from '../support/node.ts'
+import { poll } from '../support/poll.ts'
 import { type Act, lookForShares } from './six.ts'
 
 /** The third guardian returns, and the fourth: one gives half a share, the other none. The fifth opens the node. */
@@ -14,7 +14,14 @@ export const fewGuardians: Act = async (t, six) => {
   const waiting = await first.machine.console.waitFor(short, 8 * minutes)
   for (const { nodeId } of off) t.match(waiting.groups[0], `${nodeId} no answer`)
   for (const { nodeId } of [second, third]) t.match(waiting.groups[0], `${nodeId} good`)
-  t.match(must(await cluster.orama('node', 'status', '--node-ip', '10.0.0.1')), fourth.nodeId)
+  // The operator's tunnel has to find out that the node has started anew.
+  const said = await poll({
+    ask: () => cluster.orama('node', 'status', '--node-ip', '10.0.0.1'),
+    wanted: ({ status }) => status === 0,
+    what: `${first.name} to say what it waits for`,
+    deadlineMs: 2 * minutes,
+  })
+  t.match(said.out, fourth.nodeId)
 
   // A guardian gives shares before its own disk is open; these two are opened by those that are up.
   fourth.machine = await fourth.place.boot(hurryAnd('short@share'))
