@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { makeRawCopy } from '../../../qemu/disk.ts'
 import { hurryAnd, minutes, move, untilAllAreReady } from '../support/cluster-acts.ts'
+import { addEnvironment, environment } from '../support/cluster.ts'
 import { takeHeader } from '../support/header.ts'
 import { recordHeader } from '../support/header-writes.ts'
 import { must } from '../support/node.ts'
@@ -8,7 +9,7 @@ import { type Act, left, lookForShares, type Six } from './six.ts'
 
 export const powerCut: Act = async (t, six) => {
   const { cluster, nodes } = six
-  const [, second, third, fourth, fifth] = nodes
+  const [first, second, third, fourth, fifth] = nodes
   for (const { machine } of nodes) await machine.kill()
   await lookForShares(six, nodes)
   await copyDisks(six)
@@ -34,6 +35,9 @@ export const powerCut: Act = async (t, six) => {
     'the liar is named',
   )
   t.notOk(consoles.some(text => text.includes(`${third.nodeId} good`)))
+  // Where the gateways are now, an operator has to say: the certificate is the same.
+  await addEnvironment(cluster, first, environment)
+  await addEnvironment(cluster, second, 'second')
   await untilAllAreReady(cluster)
   const invites = must(await cluster.orama('node', 'invites', '--env', 'second', '--json'))
   t.match(invites, left(six, 'inviteHash'), 'the rows are there')
