@@ -1,6 +1,7 @@
 import { type NewsMessage, newsMessageSchema } from '../../protocol/cluster/news.ts'
 import { describe } from '../system/log.ts'
 import type { Ask } from '../shares/ask.ts'
+import { GuardianRefusal } from '../shares/world.ts'
 import { type Hearing, type HearingOf, newHearing } from './hearing.ts'
 
 export type SpreadOf = HearingOf & {
@@ -65,6 +66,7 @@ export function spreadNews({ own, ask, random, ...of }: SpreadOf): Spread {
     told.set(node, digest)
     return true
   }
+  const isGone = () => !view.members().includes(own)
   const exchange = async (node: string) => {
     try {
       const first = await tell(node, { digest: view.digest() })
@@ -76,7 +78,8 @@ export function spreadNews({ own, ask, random, ...of }: SpreadOf): Spread {
       // The same once more was judged already.
       if (second.digest !== first.digest) await agree(node, second)
     } catch (cause) {
-      if (told.delete(node)) log(`cluster: ${node} cannot be told: ${describe(cause)}`)
+      if (isGone() && isNotAMember(cause)) told.set(node, view.digest())
+      else if (told.delete(node)) log(`cluster: ${node} cannot be told: ${describe(cause)}`)
     }
   }
   return {
@@ -101,4 +104,9 @@ export function spreadNews({ own, ask, random, ...of }: SpreadOf): Spread {
       await Promise.all(net.map(exchange))
     },
   }
+}
+
+/** What who leaves is told by those that have heard of it from another. */
+function isNotAMember(cause: unknown): boolean {
+  return cause instanceof GuardianRefusal && cause.reason === 'not-a-member'
 }

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { spreadNews } from '../../../agent/cluster/spread.ts'
+import { GuardianRefusal } from '../../../agent/shares/world.ts'
 import type { MemberRecord } from '../../../protocol/cluster/member.ts'
 import { joinRecord, newWallet } from '../../protocol/cluster/sample.ts'
 import { cable, endpoint, ids, joined, moved, records, viewOf, viewsOf } from './cable.ts'
@@ -45,6 +46,26 @@ t.test('who was called is in touch as well, but not by who is no member', async 
   await at(0).round()
   t.equal(at(1).inTouch(), true)
 })
+
+t.test(
+  'who refuses a node that leaves as no member knows that it leaves; of others that says nothing',
+  async t => {
+    const gone = new GuardianRefusal('not-a-member', 'the node is no member of this cluster')
+    const rows = [
+      ['one that leaves, as no member', 'own', gone, true],
+      ['one that leaves, for another reason', 'own', new GuardianRefusal('too-many', 'wait'), false],
+      ['one that leaves, not at all', 'own', new Error('no route'), false],
+      ['a member, as no member', first, gone, false],
+    ] as const
+    for (const [who, own, cause, isTold] of rows) {
+      const view = viewOf(0, [0, 1])
+      const of = { view, own, random: () => 0, log: () => undefined, onChange: () => Promise.resolve() }
+      const spread = spreadNews({ ...of, ask: () => Promise.reject(cause) })
+      await spread.round()
+      t.equal(spread.isTold(second), isTold, who)
+    }
+  },
+)
 
 t.test('who goes away is in the log once, and is told when it is back', async t => {
   const cut = new Set<string>()
