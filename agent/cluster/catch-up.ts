@@ -17,7 +17,8 @@ export type CatchUp = {
  */
 export function catchUp(apply: (due: Due) => Promise<void>, failed: (cause: unknown) => void): CatchUp {
   let due: Due | undefined
-  let running: Promise<void> | undefined
+  let isRunning = false
+  let run = Promise.resolve()
   const add = ({ isDeparture }: Due) => {
     due = { isDeparture: isDeparture || due?.isDeparture === true }
   }
@@ -30,15 +31,18 @@ export function catchUp(apply: (due: Due) => Promise<void>, failed: (cause: unkn
       } catch (cause) {
         add(now)
         failed(cause)
-        return
+        break
       }
     }
+    // Not a turn later: what came in between would be taken for done.
+    isRunning = false
   }
   const round = () => {
-    running ??= attempt().finally(() => {
-      running = undefined
-    })
-    return running
+    if (!isRunning) {
+      isRunning = true
+      run = attempt()
+    }
+    return run
   }
   return {
     take: of => {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mock } from 'node:test'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { exchange } from '../../http/exchange.ts'
@@ -48,10 +49,13 @@ t.test('who takes no connection is not waited for', async t => {
 t.test('who takes it may be slow with the answer', async t => {
   const heard = Promise.withResolvers<Socket>()
   const port = await listen(t, heard.resolve)
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
   const answer = ask(port, { connectMs: 300 })
   const socket = await heard.promise
-  // Longer than a connection may take, by the clock that ends it.
-  await new Promise(resolve => setTimeout(resolve, 400))
+  // What has come was sent on a connection that the other side knows of.
+  await once(socket, 'data')
+  mock.timers.tick(301)
   socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok')
   t.match(await answer, { status: 200, content: Buffer.from('ok') })
 })

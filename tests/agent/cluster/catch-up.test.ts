@@ -84,3 +84,26 @@ t.test(
     t.same(applied, [{ isDeparture: false }, { isDeparture: true }])
   },
 )
+
+t.test(
+  'news that come just when the last are done are done as well, before who brought them goes on',
+  async t => {
+    const applied: Due[] = []
+    const due = catchUp(
+      of => {
+        applied.push(of)
+        return Promise.resolve()
+      },
+      () => undefined,
+    )
+    const taken = due.take({ isDeparture: false })
+    // Each of the turns between the end of the work and whoever waits for it.
+    for (let turn = 0; turn < 4; turn++) {
+      await Promise.resolve()
+      const before = applied.length
+      await due.take({ isDeparture: true })
+      t.ok(applied.length > before, `turn ${turn}`)
+    }
+    await taken
+  },
+)
