@@ -1,53 +1,34 @@
 import { randomBytes } from 'node:crypto'
-import { composeEviction, evicted, signLeaving } from '../../../../protocol/cluster/departure.ts'
-import { composeHold, type Hold } from '../../../../protocol/cluster/hold.ts'
-import { isHeld, type MembershipRecords, present } from '../../../../protocol/cluster/membership.ts'
-import { composeAppointment, type Operator } from '../../../../protocol/cluster/trust.ts'
-import type { SignedText } from '../../../../protocol/fields.ts'
+import { type MembershipRecords } from '../../../../protocol/cluster/membership.ts'
 import { helloHash } from '../../../../protocol/hello.ts'
 import { addressesOf } from '../../../../services/gateway/registry/addresses.ts'
-import type { Statement } from '../../../../services/gateway/registry/database.ts'
-import { type Members, membersOf } from '../../../../services/gateway/registry/members.ts'
 import {
   authority,
-  cluster,
   genesisRecord,
   joinRecord,
   newNode,
   newWallet,
   signedBy,
-  type TestNode,
-  type TestWallet,
 } from '../../../protocol/cluster/sample.ts'
-import { after, type Backend, hash, many, now, type Pair, row } from './backend.ts'
+import { after, type Backend, hash, many, now, row } from './backend.ts'
+import {
+  appointing,
+  both,
+  evicting,
+  first,
+  genesis,
+  holding,
+  ids,
+  insertedAt,
+  joined,
+  leaving,
+  none,
+  numbered,
+  second,
+  third,
+} from './member-sample.ts'
 
 const day = 24 * 60
-const none: MembershipRecords = { members: [], departures: [] }
-const [first, second, third] = [newNode(), newNode(), newNode()]
-const genesis = genesisRecord({ node: first })
-const joined = joinRecord({ node: second, address: '10.0.0.2' })
-const issued = '2026-11-22T08:00:00Z'
-const leaving = (node: TestNode, by = node) =>
-  signLeaving({ cluster, node: node.nodeId, at: issued }, by.keys.lease.privateKey)
-const evicting = (node: TestNode, by: TestWallet) =>
-  evicted(node.nodeId, signedBy(by, composeEviction({ cluster, node: node.nodeId, force: 'no', issued })))
-const appointing = (number: number, operators: readonly Operator[], by = authority) =>
-  signedBy(by, composeAppointment({ cluster, number, operators, issued }))
-
-const numbered = Date.parse(issued)
-const holding = (
-  number: number,
-  action: Hold['action'],
-  { by = authority, node = second, at = issued } = {},
-) => signedBy(by, composeHold({ cluster, node: node.nodeId, action, number, issued: at }))
-
-const both = ([a, b]: Pair) =>
-  [
-    membersOf(a, { cluster, authority: authority.address }),
-    membersOf(b, { cluster, authority: authority.address }),
-  ] as const
-const ids = async (members: Members) => present(await members.membership()).map(one => one.nodeId)
-
 const token = randomBytes(32)
 const stranger = newWallet()
 const refused: readonly (readonly [string, Partial<MembershipRecords>, RegExp])[] = [
@@ -186,71 +167,6 @@ export function memberRows(backend: Backend): void {
     t.equal((await gateways[0].since(0)).records.members.length, 10)
   })
 
-  row(backend, 'the newest appointment counts and is passed on', async (t, pair) => {
-    const [a, b] = both(pair)
-    const operator = newWallet()
-    const retired = [{ address: operator.address, retired: issued }]
-    t.same(await a.add({ ...none, appointment: appointing(1, [{ address: operator.address }]) }, now), [])
-    t.same(await b.add({ ...none, members: [joinRecord({ operator })] }, now), [])
-    t.same(await b.add({ ...none, appointment: appointing(2, retired) }, now), [])
-    t.same(await a.add({ ...none, appointment: appointing(1, [{ address: operator.address }]) }, now), [])
-    t.match(await a.add({ ...none, appointment: appointing(3, []) }, now), [{ why: /do not vanish/ }])
-    t.same((await a.since(0)).records.appointment, appointing(2, retired))
-    t.same((await a.membership()).trust.operators, retired)
-  })
-
-  row(
-    backend,
-    'a registry that learns of all after a dismissal keeps whom the operator invited',
-    async (t, pair) => {
-      const [a, b] = both(pair)
-      const operator = newWallet()
-      const appointment = appointing(2, [{ address: operator.address, retired: issued }])
-      const members = [genesis, joinRecord({ operator })]
-      t.same(await a.add({ ...none, appointment, members }, now), [])
-      t.equal((await ids(b)).length, 2)
-      t.match(await b.add({ ...none, departures: [evicting(first, operator)] }, now), [
-        { why: /no operator/ },
-      ])
-    },
-  )
-
-  row(backend, 'of the holds of a node the highest number counts and is passed on', async (t, pair) => {
-    const [a, b] = both(pair)
-    const [old, mid, last] = [holding(1, 'hold'), holding(2, 'release'), holding(3, 'hold')]
-    const other = holding(2, 'hold', { node: first })
-    t.same(await a.add({ ...none, members: [genesis, joined], holds: [mid, other] }, now), [])
-    t.same(await b.add({ ...none, holds: [old, mid] }, now), [], 'what is old or known is no refusal')
-    t.equal((await b.since(0)).sequence, 4)
-    t.notOk(isHeld(await b.membership(), second.nodeId))
-    t.same(await b.add({ ...none, holds: [last] }, now), [])
-    t.same(await a.since(4), { sequence: 5, records: { ...none, holds: [last] } })
-    t.same((await a.since(0)).records.holds?.toSorted(byText), [last, other].toSorted(byText))
-    t.ok(isHeld(await a.membership(), second.nodeId))
-  })
-
-  row(backend, 'of two holds with one number all gateways choose the same', async (t, pair) => {
-    const [a, b] = both(pair)
-    await a.add({ ...none, members: [genesis, joined] }, now)
-    const later = holding(2, 'hold', { at: '2026-11-23T08:00:00Z' })
-    const rivals = [holding(2, 'release'), later, holding(2, 'hold')]
-    for (const one of rivals) await b.add({ ...none, holds: [one] }, now)
-    for (const one of rivals.toReversed()) await a.add({ ...none, holds: [one] }, now)
-    t.same((await a.since(0)).records.holds, [rivals[2]])
-  })
-
-  row(backend, 'an old hold that somebody wrote behind a newer one is not passed on', async (t, pair) => {
-    const [a, b] = both(pair)
-    const release = holding(2, 'release')
-    await a.add({ ...none, members: [genesis, joined], holds: [release] }, now)
-    const old = ['hold', 'forged', JSON.stringify(holding(1, 'hold'))]
-    await pair[0].execute([insertedAt(4, old)])
-    t.same(await b.since(0), {
-      sequence: 4,
-      records: { ...none, members: [genesis, joined], holds: [release] },
-    })
-  })
-
   row(backend, 'the address of a member that departs rests, and is its own until then', async (t, pair) => {
     const [a] = both(pair)
     const addresses = addressesOf(pair[1])
@@ -291,11 +207,3 @@ export function memberRows(backend: Backend): void {
     t.same(await a.since(0), { sequence: 8, records: { ...none, members: [genesis, joined] } })
   })
 }
-
-const byText = (a: SignedText, b: SignedText) => (a.text < b.text ? -1 : 1)
-
-/** A row as somebody writes it who has the database's password. */
-const insertedAt = (sequence: number, [kind = '', name = '', body = '']: readonly string[]): Statement => [
-  'INSERT INTO records (sequence, kind, name, body, at) VALUES (:sequence, :kind, :name, :body, :at)',
-  { sequence, kind, name, body, at: issued },
-]

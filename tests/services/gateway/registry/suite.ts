@@ -4,6 +4,7 @@ import type { Backend } from './backend.ts'
 import { databaseRows } from './database-rows.ts'
 import { inviteRows } from './invite-rows.ts'
 import { memberRows } from './member-rows.ts'
+import { orderRows } from './order-rows.ts'
 import { schemaRows } from './schema-rows.ts'
 import { signInRows } from './sign-in-rows.ts'
 import { tokenRows } from './token-rows.ts'
@@ -16,6 +17,7 @@ export function registrySuite(backend: Backend): void {
     inviteRows,
     addressRows,
     memberRows,
+    orderRows,
     signInRows,
     auditRows,
     tokenRows,
