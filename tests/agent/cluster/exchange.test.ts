@@ -127,12 +127,17 @@ t.test('who calls before its turn comes is not called', async t => {
   t.same([set.calls.length, set.at(0).isTold(last)], [8, true])
 })
 
-t.test('a record that one refuses goes once a change, and not again with each round', async t => {
+/** Two members; the first knows one more, whom the second refuses. */
+function withStranger() {
   const strange = joinRecord({ operator: newWallet(), address: '10.0.0.99' })
-  const views = new Map([
+  return new Map([
     [first, viewOf(0, [0, 1, strange])],
     [second, viewOf(1, [0, 1])],
   ])
+}
+
+t.test('a record that one refuses goes once a change, and not again with each round', async t => {
+  const views = withStranger()
   const { at, round, log } = cable(views)
   t.same(whole(await round()).length, 2)
   t.equal(log.filter(line => line.includes('refused')).length, 1)
@@ -145,12 +150,7 @@ t.test('a record that one refuses goes once a change, and not again with each ro
 })
 
 t.test('what one refuses it judges once an exchange, also where it asks and is answered twice', async t => {
-  const strange = joinRecord({ operator: newWallet(), address: '10.0.0.99' })
-  const views = new Map([
-    [first, viewOf(0, [0, 1, strange])],
-    [second, viewOf(1, [0, 1])],
-  ])
-  const { at, calls, log } = cable(views)
+  const { at, calls, log } = cable(withStranger())
   await at(1).round()
   t.same(
     calls.map(({ answer }) => isWhole(answer)),
