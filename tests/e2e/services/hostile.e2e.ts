@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import type { ServiceStatus } from '../../../protocol/status.ts'
 import { expectedAnswers, leaveWords } from '../support/answers.ts'
 import { addFile, catFile } from '../support/kubo.ts'
 import { testImage } from '../support/image.ts'
@@ -6,6 +7,7 @@ import { listenAt } from '../support/listener.ts'
 import { startLoad } from '../support/load.ts'
 import { bootMs, enroll, makeSite, must, type Site } from '../support/node.ts'
 import { getKey, putKey } from '../support/olric.ts'
+import { poll } from '../support/poll.ts'
 import { attempt, setMode } from '../support/probe.ts'
 import { query } from '../support/rqlite.ts'
 import { lives, readStatus, untilReady, untilService } from '../support/status.ts'
@@ -35,14 +37,14 @@ t.test('services that are killed, and one that is hostile', async t => {
       const cid = await addFile(site, 'kept through SIGKILL')
       const { nodeId, cluster } = await nodeFile(site)
       const load = await startLoad(site, `${nodeId}.node.${cluster}`)
-      for (const name of names) {
-        const service = await untilService(
-          site,
-          name,
-          ({ state, restarts }) => restarts > 0 && state === 'ready',
-        )
-        t.match(service, { restarts: 1, lastExit: 'signal 9' }, name)
-      }
+      const isAgain = ({ state, restarts }: ServiceStatus) => restarts > 0 && state === 'ready'
+      const { services } = await poll({
+        ask: () => readStatus(site),
+        wanted: status => Object.values(status.services).every(isAgain),
+        what: 'every service to be ready again',
+        deadlineMs: loadedMs,
+      }).finally(() => load.stop())
+      for (const name of names) t.match(services[name], { restarts: 1, lastExit: 'signal 9' }, name)
       const done = await load.stop()
       for (const [name, answered] of Object.entries(done)) t.ok(answered > 0, name)
       const answer = await query(site, 'SELECT count(*) AS rows FROM load', 'strong')
@@ -228,7 +230,8 @@ t.test('services that are killed, and one that is hostile', async t => {
   await t.test('who hangs is started again, and who never becomes ready too', async t => {
     await setMode(site, 'hung')
     const hung = await untilService(site, 'probe', ({ lastExit }) => lastExit?.startsWith('hung') === true)
-    t.match(hung.lastExit, 'hung: 3 probes failed; status 0')
+    // More than three where the last ten seconds before it hung were work.
+    t.match(hung.lastExit, /^hung: ([3-9]|1[0-2]) probes failed; status 0$/)
     const never = await untilService(site, 'probe', ({ lastExit }) => lastExit?.startsWith('not') === true)
     t.match(never.lastExit, 'not ready after 60 s; status 0')
     t.not((await readStatus(site)).state, 'ready')
@@ -245,6 +248,9 @@ t.test('services that are killed, and one that is hostile', async t => {
     await machine.console.waitFor(/STATE stopping\n[^]*probe: stopped; [^]*coredns: stopped; /, bootMs)
   })
 })
+
+/** The gateway alone took 95 s to start, on a machine whose other services were asked as fast as they answered. */
+const loadedMs = 600_000
 
 /** Ways to hold a port without listening on it. */
 const takings = [
