@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { lookUp } from './coredns.ts'
 import type { Site } from './node.ts'
 import { answers } from './olric.ts'
@@ -13,8 +14,11 @@ export type Load = {
   readonly stop: () => Promise<Done>
 }
 
+/** What a service has before its next question: an emulated machine has to have some time left for what is tested. */
+const pauseMs = 300
+
 /**
- * Uses all four services at the same time, each question as soon as the last one is answered, until it is stopped;
+ * Uses all four services at the same time, each question soon after the last one is answered, until it is stopped;
  * what fails, since a service is down, does not count. rqlite has to have a table `load (number INTEGER)`.
  */
 export async function startLoad(site: Site, name: string): Promise<Load> {
@@ -24,11 +28,13 @@ export async function startLoad(site: Site, name: string): Promise<Load> {
   let stopping = false
   const done = { rqlite: 0, olric: 0, kubo: 0, coredns: 0 }
   const repeat = async (service: keyof Done, ask: (number: number) => Promise<unknown>) => {
-    for (let number = 0; !stopping; number += 1)
+    for (let number = 0; !stopping; number += 1) {
       await ask(number).then(
         () => (done[service] += 1),
         () => undefined,
       )
+      await sleep(pauseMs)
+    }
   }
   const post = (port: string, password: string | undefined, form: string) =>
     site.network.exec('curl', ['-sf', '-m', '10', '-K', '-', `http://10.0.0.1:${port}`], {
