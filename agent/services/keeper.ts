@@ -2,28 +2,27 @@ import { isAborted } from '../system/abort.ts'
 import { backoffMs } from '../system/backoff.ts'
 import type { ExitStatus } from '../system/libc.ts'
 import { describe } from '../system/log.ts'
+import { describeExit, endsWithin, type EndingWorld, killWaitMs, noted, stopInOrder } from './ending.ts'
 import type { Manifest } from './manifest.ts'
 import { probeUntil, type ProbingWorld } from './probing.ts'
 
 export type ServiceState = 'stopped' | 'starting' | 'ready' | 'backoff' | 'stopping'
-export type StopSignal = Manifest['stop']['signal'] | 'KILL'
 
 /** What a keeper needs of the world; `serviceWorld` in world.ts is the real one. */
-export type KeeperWorld = ProbingWorld & {
-  /** Makes the sandbox and starts the program in it; its PID. Throws where that fails. */
-  readonly start: (manifest: Manifest) => Promise<number>
-  readonly onExit: (pid: number) => Promise<ExitStatus>
-  readonly kill: (name: string, signal: StopSignal) => Promise<void>
-  /** Kills what is left and takes the sandbox away. */
-  readonly remove: (name: string) => Promise<void>
-  /** The service is ready: what it has in its data folder stays. */
-  readonly keepData: (name: string) => Promise<void>
-  /** Empties the data folder of a service that was never ready; whether it did. */
-  readonly startOver: (name: string) => Promise<boolean>
-  /** 0 ≤ x < 1. */
-  readonly random: () => number
-  readonly log: (line: string) => void
-}
+export type KeeperWorld = ProbingWorld &
+  EndingWorld & {
+    /** Makes the sandbox and starts the program in it; its PID. Throws where that fails. */
+    readonly start: (manifest: Manifest) => Promise<number>
+    readonly onExit: (pid: number) => Promise<ExitStatus>
+    /** Kills what is left and takes the sandbox away. */
+    readonly remove: (name: string) => Promise<void>
+    /** The service is ready: what it has in its data folder stays. */
+    readonly keepData: (name: string) => Promise<void>
+    /** Empties the data folder of a service that was never ready; whether it did. */
+    readonly startOver: (name: string) => Promise<boolean>
+    /** 0 ≤ x < 1. */
+    readonly random: () => number
+  }
 
 export type KeeperStatus = {
   readonly state: ServiceState
@@ -58,8 +57,6 @@ const patienceMax = 8
 const delays = { minMs: 1_000, maxMs: 5 * 60_000 }
 /** Ready for so long: what went wrong before is forgotten. */
 const steadyMs = 60_000
-/** A process that SIGKILL does not end hangs in the kernel; the others must not wait for it for ever. */
-const killWaitMs = 10_000
 
 /** A keeper that has not been told to start yet. */
 export function createKeeper(manifest: Manifest, world: KeeperWorld, options: KeeperOptions): Keeper {
@@ -236,44 +233,10 @@ async function watch(life: Life, { pid, stop, patience }: Running): Promise<numb
   })
   const readyMs = readiness.sinceMs === undefined ? 0 : world.nowMs() - readiness.sinceMs
   life.set({ state: 'stopping' })
-  if (!ended.signal.aborted) await end(life, exit)
+  if (!ended.signal.aborted) await stopInOrder(life, exit)
   const status = ended.signal.aborted ? describeExit(await exit) : 'did not end after SIGKILL'
   const why = process.why ?? hung
   life.set({ lastExit: why === undefined ? status : `${why}; ${status}` })
   life.process = undefined
   return readyMs
-}
-
-/** The manifest's signal, its grace, then SIGKILL. */
-async function end({ manifest, world }: Life, exit: Promise<unknown>): Promise<void> {
-  const { signal, graceS } = manifest.stop
-  if (await endsWithin(world, exit, { name: manifest.name, signal, waitMs: graceS * 1000 })) return
-  world.log(`${manifest.name}: did not stop within ${graceS} s, killed`)
-  await endsWithin(world, exit, { name: manifest.name, signal: 'KILL', waitMs: killWaitMs })
-}
-
-type Blow = { readonly name: string; readonly signal: StopSignal; readonly waitMs: number }
-
-async function endsWithin(world: KeeperWorld, exit: Promise<unknown>, blow: Blow): Promise<boolean> {
-  await world.kill(blow.name, blow.signal).catch(noted(world, blow.name))
-  const waiting = new AbortController()
-  const late = world.sleep(blow.waitMs, waiting.signal).then(
-    () => false,
-    () => false,
-  )
-  const inTime = await Promise.race([exit.then(() => true), late])
-  waiting.abort()
-  return inTime
-}
-
-/** Goes on after an error, with a line in the log. */
-function noted({ log }: KeeperWorld, name: string): (cause: unknown) => undefined {
-  return cause => {
-    log(`${name}: ${describe(cause)}`)
-    return undefined
-  }
-}
-
-function describeExit({ status, signal }: ExitStatus): string {
-  return signal === null ? `status ${String(status)}` : `signal ${signal}`
 }

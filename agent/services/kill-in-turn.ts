@@ -1,4 +1,4 @@
-import type { StopSignal } from './keeper.ts'
+import type { StopSignal } from './ending.ts'
 import type { Supervisor } from './supervisor.ts'
 
 /** A constant of the bundle: see agent/system/faults.ts. */
