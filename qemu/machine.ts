@@ -24,7 +24,7 @@ export type Machine = AsyncDisposable & {
   readonly reset: () => Promise<void>
   /** Ends QEMU in order: its logs are complete, the guest notices nothing. */
   readonly stop: () => Promise<Exit>
-  /** Ends QEMU by SIGKILL, as a power cut of the host would. */
+  /** Ends QEMU by SIGKILL, as a power cut of the host would; nothing where it has ended. */
   readonly kill: () => Promise<Exit>
   readonly files: MachineFiles
 }
@@ -122,7 +122,7 @@ type Running = {
 
 function controls({ options, qemu, console, monitor, events, exited, files }: Running): Machine {
   const kill = async () => {
-    process.kill(qemu.pid, 'SIGKILL')
+    await qemu.kill()
     return exited
   }
   const stop = async () => {

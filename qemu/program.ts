@@ -17,6 +17,8 @@ export type Program = AsyncDisposable & {
   readonly onComplaint: (handler: (text: string) => void) => void
   /** SIGTERM, and SIGKILL if it is still there after `graceMs` (5,000); resolves when it has ended. */
   readonly stop: (graceMs?: number) => Promise<Exit>
+  /** SIGKILL, unless it has ended; resolves when it has. */
+  readonly kill: () => Promise<Exit>
 }
 
 export type ProgramOptions = {
@@ -97,6 +99,10 @@ function watch(child: Child): Program {
       })
     },
     stop,
+    kill: () => {
+      child.kill('SIGKILL')
+      return exited
+    },
     [Symbol.asyncDispose]: async () => {
       await stop()
     },

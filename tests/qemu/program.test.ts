@@ -25,6 +25,12 @@ t.test('stop() ends a program that ignores SIGTERM', async t => {
   t.same(await program.stop(1), { status: null, signal: 'SIGKILL' })
 })
 
+t.test('kill() ends a program, and does nothing to one that has ended', async t => {
+  const program = await startProgram(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'])
+  t.same(await program.kill(), { status: null, signal: 'SIGKILL' })
+  t.same(await program.kill(), { status: null, signal: 'SIGKILL' })
+})
+
 t.test('startProgram() fails, by its exit, for a program that is not there', async t => {
   await using program = await startProgram('no-such-program', [])
   t.equal((await program.exited).status, 127)
