@@ -38,12 +38,14 @@ export function guardianRoutes(world: GuardianWorld): Routes {
       bodyBytesMax: newsBytesMax,
       handle: ({ body, from }) => answerNews(guardian, body, from),
     },
-    'GET /v1/guardian/health': {
+    'GET /v1/guardian/ready': {
       handle: async () => {
         await guardian.store.members()
-        return { body: { healthy: true } }
+        return { body: { ready: true } }
       },
     },
+    // Of itself alone: an agent that is slow to answer would else end the guardian, and be slower for it.
+    'GET /v1/guardian/health': { handle: () => ({ body: { healthy: true } }) },
   }
 }
 

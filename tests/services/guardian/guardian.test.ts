@@ -227,12 +227,14 @@ t.test('no share and no key is ever in the log', async t => {
   t.equal(lines.length, 5)
 })
 
-t.test('health is good while the store answers', async t => {
+t.test('it is ready while the store answers, and healthy also when it does not', async t => {
   const { bench, ask, alice } = await holding(t)
-  t.same(await ask(addresses.alice, ['GET', '/v1/guardian/health']), { status: 200, body: { healthy: true } })
+  const [ready, health] = ['/v1/guardian/ready', '/v1/guardian/health']
+  t.same(await ask(addresses.alice, ['GET', ready]), { status: 200, body: { ready: true } })
   const { signed } = await alice.asking(first)
   await bench.endStore()
-  t.match(await ask(addresses.alice, ['GET', '/v1/guardian/health']), { status: 503 })
+  t.match(await ask(addresses.alice, ['GET', ready]), { status: 503 })
+  t.same(await ask(addresses.alice, ['GET', health]), { status: 200, body: { healthy: true } })
   t.match(await alice.post('release', signed), { status: 503 })
 })
 

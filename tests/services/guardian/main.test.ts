@@ -38,11 +38,11 @@ t.test(
     const request = httpRequest({
       host: address,
       port: 10_106,
-      path: '/v1/guardian/health',
+      path: '/v1/guardian/ready',
       agent: false,
     }).end()
     const [response] = (await once(request, 'response')) as [IncomingMessage]
-    t.same([response.statusCode, await text(response)], [200, '{"healthy":true}\n'])
+    t.same([response.statusCode, await text(response)], [200, '{"ready":true}\n'])
     child.kill('SIGTERM')
     t.same(await ended, [0, null])
   },
