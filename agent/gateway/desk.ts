@@ -22,7 +22,7 @@ import { withEnrollmentKey } from './key.ts'
 
 export type GatewaySide = {
   readonly record: () => Pick<NodeRecord, 'nodeId' | 'cluster' | 'authority' | 'wireguard' | 'agentToken'>
-  readonly view: Pick<ClusterView, 'membership' | 'news'>
+  readonly view: Pick<ClusterView, 'membership' | 'news' | 'digest'>
   /** Takes news and passes them on; resolves when WireGuard knows them. */
   readonly hear: (news: News) => Promise<void>
   /** Lends the cluster's secret. */

@@ -3,12 +3,14 @@ import { parseJson } from '../../http/body.ts'
 import { HttpError } from '../../http/error.ts'
 import { fewInTurn } from '../../http/in-turn.ts'
 import { parseQuery } from '../../http/query.ts'
-import type { Reply, Request, Route, Routes } from '../../http/server.ts'
+import type { Request, Route, Routes } from '../../http/server.ts'
 import { admissionSchema, joinedSchema } from '../../protocol/cluster/admission.ts'
-import { newsBytesMax, newsSchema } from '../../protocol/cluster/news.ts'
+import { newsBytesMax, type NewsMessage, newsSchema } from '../../protocol/cluster/news.ts'
+import { sha256Hex } from '../../protocol/fields.ts'
 import { type GatewayDesk, gatewayDesk, type GatewaySide } from './desk.ts'
 
 const noQuerySchema = z.strictObject({})
+const knownSchema = z.strictObject({ known: sha256Hex.optional() })
 const admissionBytesMax = 64 * 1024
 /** The answer of a node: a box of at most 8 KiB and a member record. */
 const joinedBytesMax = 64 * 1024
@@ -23,7 +25,7 @@ export type GatewaySocket = GatewaySide & {
 export function gatewayRoutes(side: GatewaySocket): Routes {
   const turn = fewInTurn(waitingMax)
   const desk = gatewayDesk(side)
-  const routes = { ...deskRoutes(desk), ...newsRoutes(side) }
+  const routes = { ...withoutQuery({ ...deskRoutes(desk), ...hearRoute(side) }), ...tellRoute(side) }
   const guarded = Object.entries(routes).map(([name, route]) => [
     name,
     {
@@ -31,10 +33,7 @@ export function gatewayRoutes(side: GatewaySocket): Routes {
       admit: () => {
         checkOpen(side)
       },
-      handle: (request: Request) => {
-        parseQuery(request.url, noQuerySchema)
-        return turn(async () => Promise.resolve(route.handle(request)))
-      },
+      handle: (request: Request) => turn(async () => Promise.resolve(route.handle(request))),
     },
   ])
   return Object.fromEntries(guarded) as Routes
@@ -58,16 +57,41 @@ function deskRoutes({ cluster, join, joined }: GatewayDesk): Record<string, Rout
   }
 }
 
-function newsRoutes({ hear, view }: GatewaySocket): Record<string, Route> {
-  const tell = (): Reply => ({ body: view.news() })
+/** Asked every few seconds: who knows all of it already is told no more than that. */
+function tellRoute({ view }: GatewaySocket): Record<string, Route> {
   return {
-    'GET /news': { handle: tell },
+    'GET /news': {
+      handle: ({ url }) => {
+        const { known } = parseQuery(url, knownSchema)
+        const digest = view.digest()
+        return { body: (known === digest ? { digest } : { digest, news: view.news() }) satisfies NewsMessage }
+      },
+    },
+  }
+}
+
+function hearRoute({ hear, view }: GatewaySocket): Record<string, Route> {
+  return {
     'POST /news': {
       bodyBytesMax: newsBytesMax,
       handle: async ({ body }) => {
         await hear(parseJson(body, newsSchema))
-        return tell()
+        return { body: { digest: view.digest() } satisfies NewsMessage }
       },
     },
   }
+}
+
+function withoutQuery(routes: Record<string, Route>): Record<string, Route> {
+  const guarded = Object.entries(routes).map(([name, route]): [string, Route] => [
+    name,
+    {
+      ...route,
+      handle: request => {
+        parseQuery(request.url, noQuerySchema)
+        return route.handle(request)
+      },
+    },
+  ])
+  return Object.fromEntries(guarded)
 }

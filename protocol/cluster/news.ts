@@ -17,8 +17,9 @@ export const newsSchema = z.strictObject({
 export type News = z.infer<typeof newsSchema>
 
 /**
- * What nodes tell each other: POST /v1/guardian/news, and 200 to it. The digest is that of what the speaker knows, as it
- * says; the news are all of that, and missing where the other said the same digest, or was not heard yet.
+ * What nodes tell each other: POST /v1/guardian/news, and 200 to it; also what an agent tells its gateway. The digest is
+ * that of what the speaker knows, as it says; the news are all of that, and missing where the other said the same digest,
+ * or was not heard yet.
  */
 export const newsMessageSchema = z.strictObject({ digest: sha256Hex, news: newsSchema.optional() })
 export type NewsMessage = z.infer<typeof newsMessageSchema>

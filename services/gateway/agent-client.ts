@@ -8,7 +8,7 @@ import {
   clusterFactsSchema,
   joinedAnswerSchema,
 } from '../../protocol/cluster/admission.ts'
-import { type News, newsSchema } from '../../protocol/cluster/news.ts'
+import { type News, newsMessageSchema } from '../../protocol/cluster/news.ts'
 import type { Acknowledgement, Completion } from '../../protocol/completion.ts'
 import { type CompletionAnswer, errorSchema } from '../../protocol/requests.ts'
 import { shownText } from './shown-text.ts'
@@ -19,7 +19,7 @@ import { shownText } from './shown-text.ts'
  */
 export type Agent = {
   readonly cluster: () => Promise<ClusterFacts>
-  /** What it knows of the cluster. */
+  /** What it knows of the cluster; the same object for as long as that is the same. */
   readonly news: () => Promise<News>
   /** Hands it what the registry knows. */
   readonly tell: (news: News) => Promise<void>
@@ -43,11 +43,18 @@ export function agentClient(options: AgentOptions): Agent {
     if (status !== 200) throw refusalOf(options, status, content)
     return parsed(options, content, schema)
   }
+  let heard: { readonly digest: string; readonly news: News } | undefined
   return {
     cluster: () => json(clusterFactsSchema, ['GET', '/cluster']),
-    news: () => json(newsSchema, ['GET', '/news']),
+    news: async () => {
+      const path = heard === undefined ? '/news' : `/news?known=${heard.digest}`
+      const { digest, news = heard?.news } = await json(newsMessageSchema, ['GET', path])
+      if (news === undefined) throw fault(options, 'it keeps its news to itself')
+      heard = { digest, news }
+      return news
+    },
     tell: async news => {
-      await json(newsSchema, ['POST', '/news', news])
+      await json(newsMessageSchema, ['POST', '/news', news])
     },
     join: async admission => (await json(admittedSchema, ['POST', '/join', admission])).completion,
     joined: async (hello, answer) =>

@@ -32,33 +32,45 @@ export type StateSources = {
  */
 export async function openClusterState(sources: StateSources): Promise<ClusterState> {
   const ownerByNode = new Map<string, string>()
-  const heard = new Set<string>()
-  let membership = await meet(sources, heard)
+  const meet = meeting(sources)
+  let membership = await meet()
   await sources.registry.nodeTokens.removeDeparted()
   let nodes = listed(membership, ownerByNode)
   return {
     nodes: () => nodes,
     trust: () => membership.trust,
     refresh: async () => {
-      membership = await meet(sources, heard)
+      membership = await meet()
       nodes = listed(membership, ownerByNode)
     },
   }
 }
 
-/** Hands over both ways what the other side lacks, and returns what the registry knows then. */
-async function meet({ registry, agent, now, report }: StateSources, heard: Set<string>): Promise<Membership> {
-  const { membership: ofAgent } = await agent.news()
-  const toRegistry = lacking(ofAgent, recordsOf(await registry.members.membership()))
-  if (!isEmpty(toRegistry))
-    for (const { what, why } of await registry.members.add(toRegistry, now()))
+/**
+ * Hands over both ways what the other side lacks, and returns what the registry knows then. Where neither side has
+ * learnt anything since the last time there is nothing to compare.
+ */
+function meeting({ registry, agent, now, report }: StateSources): () => Promise<Membership> {
+  const heard = new Set<string>()
+  let last: { readonly ofAgent: MembershipRecords; readonly known: Membership } | undefined
+  return async () => {
+    const { membership: ofAgent } = await agent.news()
+    const before = await registry.members.membership()
+    if (last?.ofAgent === ofAgent && last.known === before) return before
+    const toRegistry = lacking(ofAgent, recordsOf(before))
+    const known = isEmpty(toRegistry) ? before : await add(toRegistry)
+    const toAgent = lacking(recordsOf(known), ofAgent)
+    if (!isEmpty(toAgent)) await agent.tell({ membership: toAgent, endpoints: [] })
+    for (const { node } of toRegistry.departures)
+      if (known.departures.has(node)) await registry.nodeTokens.remove(node)
+    last = { ofAgent, known }
+    return known
+  }
+  async function add(records: MembershipRecords): Promise<Membership> {
+    for (const { what, why } of await registry.members.add(records, now()))
       once(heard, `${what}: ${why}`, report)
-  const known = await registry.members.membership()
-  const toAgent = lacking(recordsOf(known), ofAgent)
-  if (!isEmpty(toAgent)) await agent.tell({ membership: toAgent, endpoints: [] })
-  for (const { node } of toRegistry.departures)
-    if (known.departures.has(node)) await registry.nodeTokens.remove(node)
-  return known
+    return registry.members.membership()
+  }
 }
 
 /** What the first has and the second has not. */

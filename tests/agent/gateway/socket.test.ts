@@ -9,7 +9,8 @@ import {
   clusterFactsSchema,
   joinedAnswerSchema,
 } from '../../../protocol/cluster/admission.ts'
-import { newsBytesMax, newsSchema } from '../../../protocol/cluster/news.ts'
+import { noMembers } from '../../../protocol/cluster/membership.ts'
+import { newsBytesMax, newsMessageSchema } from '../../../protocol/cluster/news.ts'
 import { helloHash } from '../../../protocol/hello.ts'
 import { socketPath } from '../../http/serving.ts'
 import { joinRecord } from '../../protocol/cluster/sample.ts'
@@ -52,18 +53,22 @@ t.test('a node joins: what the schemas of the protocol say is what goes over the
   const { answer, acknowledgement } = await answerOf(session, completion)
   const joined = await ask('POST', '/joined', { hello: helloHash(session.hello), answer })
   t.same(joinedAnswerSchema.parse(joined.body), { acknowledgement })
-  const news = newsSchema.parse((await ask('GET', '/news')).body)
+  const { digest, news } = newsMessageSchema.parse((await ask('GET', '/news')).body)
+  t.equal(digest, view.digest())
   t.same(news, JSON.parse(JSON.stringify(view.news())))
-  t.equal(news.membership.members.length, 2)
+  t.equal(news?.membership.members.length, 2)
 })
 
-t.test('news of the gateway are heard, and all that is known comes back', async t => {
-  const { ask, heard } = await serving(t)
+t.test('news of the gateway are heard; who knows all of them is told no more than that', async t => {
+  const { ask, heard, view } = await serving(t)
+  const before = view.digest()
+  t.same((await ask('GET', `/news?known=${before}`)).body, { digest: before })
   const news = { membership: { members: [joinRecord()], departures: [] }, endpoints: [] }
   const { status, body } = await ask('POST', '/news', news)
-  t.equal(status, 200)
-  t.equal(newsSchema.parse(body).membership.members.length, 2)
+  t.same([status, body], [200, { digest: view.digest() }])
   t.same(heard, [news])
+  const asked = newsMessageSchema.parse((await ask('GET', `/news?known=${before}`)).body)
+  t.same([asked.digest, asked.news?.membership.members.length], [view.digest(), 2])
 })
 
 t.test('while the disk is closed everything is refused with 503 and a hint', async t => {
@@ -86,6 +91,9 @@ t.test('while the disk is closed everything is refused with 503 and a hint', asy
 const long = ' '.repeat(64 * 1024 + 1)
 const malformed: readonly (readonly ['GET' | 'POST' | 'PUT', string, string | object, number])[] = [
   ['GET', '/cluster?x=1', '', 400],
+  ['GET', '/news?known=1', '', 400],
+  ['GET', `/news?known=${'0'.repeat(64)}&known=${'0'.repeat(64)}`, '', 400],
+  ['GET', `/news?known=${'0'.repeat(64)}&more=1`, '', 400],
   ['GET', '/', '', 404],
   ['PUT', '/join', admission, 405],
   ['POST', '/cluster', '', 405],
@@ -101,6 +109,7 @@ const malformed: readonly (readonly ['GET' | 'POST' | 'PUT', string, string | ob
   ['POST', '/joined', { hello: helloHash(session.hello), answer: { v: 1, box: 'AAAA' } }, 400],
   ['POST', '/joined', long, 413],
   ['POST', '/news', {}, 400],
+  ['POST', '/news?known=1', { membership: noMembers, endpoints: [] }, 400],
   ['POST', '/news', ' '.repeat(newsBytesMax + 1), 413],
 ]
 

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { noMembers } from '../../../protocol/cluster/membership.ts'
+import { type MembershipRecords, noMembers } from '../../../protocol/cluster/membership.ts'
 import type { News } from '../../../protocol/cluster/news.ts'
 import { composeEviction, evicted } from '../../../protocol/cluster/departure.ts'
 import { composeHold } from '../../../protocol/cluster/hold.ts'
@@ -103,13 +103,36 @@ t.test('operators that the authority appoints count at once, until it dismisses 
 t.test('what does not prove itself is said once, and goes nowhere', async t => {
   const registry = await memoryRegistry(t)
   const stranger = joinRecord({ operator: newWallet() })
-  const { agent, told } = agentWith(newsOf({ members: [genesis, stranger] }))
+  const news = newsOf({ members: [genesis, stranger] })
   const said: Error[] = []
   const report = (error: Error) => said.push(error)
-  const state = await openClusterState({ registry, agent, now, report })
+  const { agent, told } = agentWith(news)
+  // Each time as if it had learnt something meanwhile.
+  const learning = { ...agent, news: async () => structuredClone(news) }
+  const state = await openClusterState({ registry, agent: learning, now, report })
   await state.refresh()
   t.match(said, [{ message: /member at 10\.0\.0\.2: .* no operator/ }])
   t.same([state.nodes().length, told], [1, []])
+})
+
+t.test('what was compared is compared again when either side has learnt something', async t => {
+  const registry = await memoryRegistry(t)
+  const added: MembershipRecords[] = []
+  const add: typeof registry.members.add = async (records, at) => {
+    added.push(records)
+    return registry.members.add(records, at)
+  }
+  const counting = { ...registry, members: { ...registry.members, add } }
+  const stranger = joinRecord({ operator: newWallet() })
+  const { agent } = agentWith(newsOf({ members: [genesis, stranger] }))
+  const state = await openClusterState({ registry: counting, agent, now, report: () => undefined })
+  await state.refresh()
+  t.equal(added.length, 1)
+  const later = joinRecord({ address: '10.0.0.3' })
+  await registry.members.add({ ...noMembers, members: [later] }, now())
+  await state.refresh()
+  t.equal(added.length, 2)
+  t.equal(state.nodes().length, 2)
 })
 
 t.test('a gateway that starts removes the tokens that others left of departed nodes', async t => {

@@ -5,7 +5,7 @@ import { parseJson } from '../../../../http/body.ts'
 import { closeHttp, type Routes, serveHttp } from '../../../../http/server.ts'
 import { type Admission, admissionSchema, joinedSchema } from '../../../../protocol/cluster/admission.ts'
 import { emptyMembership, merge, noMembers, recordsOf } from '../../../../protocol/cluster/membership.ts'
-import { type News, newsSchema } from '../../../../protocol/cluster/news.ts'
+import { type News, newsDigest, newsSchema } from '../../../../protocol/cluster/news.ts'
 import { verifyAcknowledgement } from '../../../../protocol/completion.ts'
 import { toBase64url } from '../../../../protocol/fields.ts'
 import { helloHash } from '../../../../protocol/hello.ts'
@@ -57,12 +57,17 @@ export async function playedAgent(t: Test, changes: Routes = {}) {
     'GET /cluster': {
       handle: () => ({ body: facts }),
     },
-    'GET /news': { handle: () => ({ body: news() }) },
+    'GET /news': {
+      handle: ({ url }) => {
+        const [known, digest] = [url.searchParams.get('known'), newsDigest(news())]
+        return { body: known === digest ? { digest } : { digest, news: news() } }
+      },
+    },
     'POST /news': {
       bodyBytesMax: 1024 * 1024,
       handle: ({ body }) => {
         membership = merge(membership, parseJson(body, newsSchema).membership).membership
-        return { body: news() }
+        return { body: { digest: newsDigest(news()) } }
       },
     },
     'POST /join': {
