@@ -1,6 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { signEndpoint } from '../../protocol/cluster/endpoint.ts'
-import { noMembers } from '../../protocol/cluster/membership.ts'
 import { epochsOf } from '../../protocol/shares/opening.ts'
 import { type CatchUp, catchUp, type Due } from '../cluster/catch-up.ts'
 import { spreadNews } from '../cluster/spread.ts'
@@ -14,6 +12,7 @@ import { eraseDeparted } from './guardian.ts'
 import { beginLeaving, hasLeft } from './leave.ts'
 import { changeRecord } from './records.ts'
 import type { Node } from './serve.ts'
+import { whereabouts } from './whereabouts.ts'
 
 const roundMs = 5000
 const answerMs = 2000
@@ -34,9 +33,10 @@ export function joinNews(node: Node): void {
   })
   node.spread = spread
   node.ask = ask
+  const sayWhere = whereabouts(node, { log, nowMs: () => performance.now(), now: () => new Date() })
   const loop = async () => {
     for (let needed = ''; !signal.aborted;) {
-      await sayWhere(node)
+      await sayWhere()
       await spread.round()
       const now = neededOf(node).join()
       if (now !== needed) await due.take({ isDeparture: false })
@@ -94,22 +94,4 @@ function applyLater(node: Node, due: CatchUp): void {
     }
   }
   setTimeout(() => void apply(), answerMs).unref()
-}
-
-/** A new address is news of this node's own. */
-async function sayWhere(node: Node): Promise<void> {
-  const { machine, record, view } = node
-  if (machine.address === undefined) return
-  const endpoint = `${machine.address}:${record.wireguard.listenPort}`
-  const said = view.news().endpoints.find(one => one.node === record.nodeId)
-  if (said?.endpoint === endpoint) return
-  const number = Math.max(Date.now(), (said?.number ?? 0) + 1)
-  const identity = Buffer.from(record.identityPrivate, 'base64url')
-  try {
-    const facts = { cluster: record.cluster, node: record.nodeId, number, endpoint }
-    await view.hear({ membership: noMembers, endpoints: [signEndpoint(facts, identity)] })
-  } finally {
-    identity.fill(0)
-  }
-  log(`cluster: this node is at ${endpoint}`)
 }

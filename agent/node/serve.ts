@@ -28,6 +28,7 @@ import { refusalLog } from './refusals.ts'
 import { type Rekey, rekeyStatus } from './rekey.ts'
 import { sharesStatus } from './share-status.ts'
 import type { Services } from './services.ts'
+import type { Copy } from './whereabouts.ts'
 
 const port = 9998
 
@@ -46,6 +47,8 @@ export type Node = RecordKeeper & {
   store?: Pick<ShareStore, 'fault' | 'holdings' | 'keep'>
   /** Once it has asked its guardians. */
   contacts?: Contacts
+  /** Where another machine has spoken with its key; until it starts again. */
+  copy?: Copy
   /** Once its disk is open. */
   care?: Pick<Care, 'goodbye' | 'takeBack' | 'renew' | 'isChanging' | 'trouble'>
   /** While its disk is given a new key, open or closed. */

@@ -6,7 +6,7 @@ import type { Node } from './serve.ts'
 
 const troubleMax = { lines: 16, characters: 200 } as const
 
-export type ShareFacts = Pick<Node, 'record' | 'view' | 'contacts' | 'care'>
+export type ShareFacts = Pick<Node, 'record' | 'view' | 'contacts' | 'care' | 'copy'>
 
 /** How the disk secret is kept: of the present way, and what a person has to know of it. */
 export function sharesStatus(node: ShareFacts): SharesStatus {
@@ -40,6 +40,13 @@ function heldLine({ record, view }: ShareFacts): readonly string[] {
   return [`held by an operator since ${found.hold.issued}: guardians do not give its shares`]
 }
 
+function copyLine({ copy }: ShareFacts): readonly string[] {
+  if (copy === undefined) return []
+  return [
+    `another machine said with this node's key at ${copy.heard} that it is at ${copy.endpoint}: somebody runs a copy`,
+  ]
+}
+
 /** The last of the guardians that are needed: nothing has to be done yet, but the next to go must not. */
 function degradedLine({ record, view }: ShareFacts): readonly string[] {
   const others = view.members().filter(one => one !== record.nodeId).length
@@ -58,6 +65,7 @@ function troubleOf(node: ShareFacts): readonly string[] {
     ...(own === undefined ? [] : [own]),
     ...departedLine(node),
     ...heldLine(node),
+    ...copyLine(node),
     ...degradedLine(node),
     ...liars.map(one => `${one.node} gave a wrong share`),
     ...gone.map(one => `${one.node} holds a share and is no member any more`),

@@ -3,6 +3,7 @@ import type { Ask } from '../../../agent/shares/ask.ts'
 import { clusterView } from '../../../agent/cluster/view.ts'
 import type { Node } from '../../../agent/node/serve.ts'
 import { newMachine } from '../../../agent/node/machine.ts'
+import { toBase64url } from '../../../protocol/fields.ts'
 import type { NodeRecord } from '../../../protocol/record.ts'
 import {
   authority,
@@ -26,6 +27,7 @@ export function memberNode(count: number, more: Partial<NodeRecord> = {}, ask: A
   const record: NodeRecord = {
     ...sampleRecord('00000000-0000-4000-8000-000000000000'),
     ...{ nodeId: own.nodeId, hello: own.hello, cluster, authority: authority.address },
+    identityPrivate: toBase64url(own.keys.identity.privateKey),
     membership: { members, departures: [] },
     ...more,
   }
