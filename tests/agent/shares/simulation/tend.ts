@@ -142,7 +142,7 @@ function holdersOf({ disk }: SimNode): readonly string[] {
   return current.kind === 'escrow' ? [] : current.epoch.holders.map(one => one.node)
 }
 
-/** Holders that do not have their share: those that are reached tell, as the agent will be told after each start. */
+/** Holders that do not have their share: those that are reached tell when they are asked, as with each lease. */
 function lacking(cluster: Cluster, { id, disk }: SimNode): readonly string[] {
   const { current } = disk.record.openings
   if (current.kind === 'escrow') return []
