@@ -59,8 +59,12 @@ export async function applyPeers(node: Node): Promise<void> {
   }
 }
 
-/** Who leaves and has shares of this node, which it has to be told to erase when there are new ones. */
-function neededOf({ view, record }: Node): readonly string[] {
+/**
+ * Who leaves and stays a peer: who has shares of this node, until it has been told to erase them, which is done at the
+ * end of a change, when the record does not name it any more.
+ */
+export function neededOf({ view, record, care }: Pick<Node, 'view' | 'record' | 'care'>): readonly string[] {
+  if (care?.isChanging() === true) return view.leaving()
   const holders = epochsOf(record.openings).flatMap(epoch => epoch.holders.map(one => one.node))
   return view.leaving().filter(one => holders.includes(one))
 }
