@@ -8,12 +8,13 @@ import { foundedAt } from './founded.ts'
 import { gatewayKeyBytes } from './keys.ts'
 import { poolOf } from './pool.ts'
 import { keepToken } from './registry/node-tokens.ts'
+import { onceThere } from './registry/once-there.ts'
 import { openRegistry, type Registry } from './registry/registry.ts'
 import { openRqlite } from './registry/rqlite.ts'
 import { faultLine } from './request-log.ts'
 import { readKey, readSecret } from './secret-file.ts'
 import { signInKeys } from './sign-in.ts'
-import { startGateway } from './start.ts'
+import { type Site, startGateway } from './start.ts'
 import { healthRoutes } from './state-routes.ts'
 
 /**
@@ -45,15 +46,16 @@ async function main([configFolder, socketPath, ...more]: readonly string[]): Pro
   const facts = await agent.cluster()
   const key = await readKey(join(configFolder, 'gateway.key'), gatewayKeyBytes)
   const registry = await openShared(configFolder, facts, key)
-  await keepToken(registry.nodeTokens, facts.nodeId, facts.agentToken)
-  const gateway = await startGateway({
+  await onceThere(() => keepToken(registry.nodeTokens, facts.nodeId, facts.agentToken), { report })
+  const site: Site = {
     ...{ address: '0.0.0.0', port, version: packageJson.version, origin: `https://${name}` },
     certificate: await certificateOf(agent, facts, key),
     signInKeys: signInKeys(key),
     offer: { cluster: facts.cluster, authority: facts.authority, gatewayKey: facts.gatewayKey },
     network: facts,
     ...{ registry, agent, write },
-  })
+  }
+  const gateway = await onceThere(() => startGateway(site), { report })
   key.fill(0)
   const routes = healthRoutes(gateway.standing)
   const health = await serveHttp({ address: '127.0.0.1', port: healthPort, routes, report })
@@ -69,7 +71,8 @@ async function openShared(configFolder: string, facts: ClusterFacts, gatewayKey:
   const database = openRqlite({ nodes: [{ host: facts.address, port: rqlitePort }], password })
   password.fill(0)
   const { cluster, authority } = facts
-  return openRegistry({ database, cluster, authority, gatewayKey, pool: poolOf(facts) }, new Date())
+  const settings = { database, cluster, authority, gatewayKey, pool: poolOf(facts) }
+  return onceThere(() => openRegistry(settings, new Date()), { report })
 }
 
 /** All nodes know the same genesis, and so make the same certificate. */

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { formatTime } from '../../../protocol/fields.ts'
-import { type Database, readRows, type Statement } from './database.ts'
+import { type Database, isAway, readRows, type Statement } from './database.ts'
 
 // Times are RFC 3339 texts of protocol/fields.ts, which compare as the times do; addresses are numbers, so that the
 // lowest can be found; records and audit entries are canonical JSON. Tables refer to each other by hash and node id
@@ -74,8 +74,9 @@ export async function migrate(database: Database, now: Date, steps = migrations)
     const step = steps[version]
     if (step === undefined) return
     await database.execute(migration(version + 1, step, now)).catch(async (cause: unknown) => {
-      if ((await versionOf(database)) === version)
-        throw new Error(`Cannot migrate registry to version ${version + 1}`, { cause })
+      if ((await versionOf(database)) !== version) return
+      if (isAway(cause)) throw cause
+      throw new Error(`Cannot migrate registry to version ${version + 1}`, { cause })
     })
   }
 }

@@ -1,3 +1,4 @@
+import { UnknownOutcomeError } from '../../../../services/gateway/registry/database.ts'
 import { migrate, migrations } from '../../../../services/gateway/registry/schema.ts'
 import { type Backend, bareRow, many, now, row } from './backend.ts'
 
@@ -32,6 +33,14 @@ export function schemaRows(backend: Backend): void {
     await t.rejects(migrate(a, now, broken), /Cannot migrate registry to version 2/)
     t.same(await b.query(['SELECT version FROM meta', {}]), [{ version: 1 }])
     await t.rejects(b.query(['SELECT * FROM extra', {}]))
+    await migrate(b, now, more)
+  })
+
+  row(backend, 'a step of which nobody knows whether it was taken may be taken later', async (t, [a, b]) => {
+    const lost = new UnknownOutcomeError('cut off')
+    const execute: typeof a.execute = async (statements, options) =>
+      statements.length > 1 ? Promise.reject(lost) : a.execute(statements, options)
+    await t.rejects(migrate({ ...a, execute }, now, more), lost)
     await migrate(b, now, more)
   })
 
