@@ -26,7 +26,7 @@ export const powerCut: Act = async (t, six) => {
     node.machine = await node.place.boot(node === fifth ? { ...boot, disk } : boot)
   }
   for (const { name, machine } of nodes) {
-    await machine.console.waitFor('STATE ready\n', 10 * minutes)
+    await machine.console.waitFor('STATE ready\n', 15 * minutes)
     t.pass(name)
   }
   const consoles = nodes.map(({ machine }) => machine.console.text())
