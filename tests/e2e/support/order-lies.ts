@@ -97,7 +97,9 @@ function otherLies(played: Played, taken: number): readonly Row[] {
     ['audit by its own signature', { ...audit, order: own }, 403, /who is not the owner/],
     ['the escrow', { action: 'escrow', order: own }, 409, /the owner has the secret already/],
     ['an update', { action: 'update' }, 403, /needs an order/],
-    ['a rekey', { action: 'rekey', order: own }, 400, /action/],
+    ['a rekey with the token alone', { action: 'rekey' }, 403, /needs an order signed by the owner/],
+    ['a rekey by its own signature', { action: 'rekey', order: own }, 403, /who is not the owner/],
+    ['an action that there is not', { action: 'format', order: own }, 400, /action/],
     ['an order for what needs none', { action: 'reboot', order: own }, 400, /takes no order/],
   ]
 }
