@@ -12,9 +12,9 @@ import { attempt, setMode } from '../support/probe.ts'
 import { query } from '../support/rqlite.ts'
 import { lives, readStatus, untilReady, untilService } from '../support/status.ts'
 import { nodeFile } from '../support/wallet-file.ts'
+import { nodeIp, take, takings, untilKilled } from './port-takings.ts'
 import { deniedCalls, rows } from './rows.ts'
 
-const nodeIp = '10.0.0.1'
 /** Twice what the probe writes in a line, and its time. */
 const floodLineBytesMax = 256
 const fwCfg = { 'opt/orama/fault': 'kill@services' }
@@ -258,25 +258,6 @@ t.test('services that are killed, and one that is hostile', async t => {
 
 /** The gateway alone took 95 s to start, on a machine whose other services were asked as fast as they answered. */
 const loadedMs = 600_000
-
-/** Ways to hold a port without listening on it. */
-const takings = [
-  // Raft of a node alone has no connections, whose rests would keep the port from the probe.
-  ['and only binds it', ['hold', 'tcp', nodeIp, 10_101], 'rqlite', 10_101],
-  ['by UDP', ['hold', 'udp', nodeIp, 10_103], 'olric', 10_103],
-  ['and waits for an answer', ['hold-waiting', 'tcp', nodeIp, 10_107, '192.0.2.1', 53], 'kubo', 10_107],
-] as const
-
-/** The probe may be killed for it before it has answered: that it was done, the reason of its end tells. */
-async function take(site: Site, [name, ...words]: readonly [string, ...(string | number)[]]): Promise<void> {
-  await untilReady(site, 'probe')
-  await attempt(site, name, ...words).catch(() => undefined)
-}
-
-/** Waits until the probe has ended for this reason, and is ready again. */
-async function untilKilled(site: Site, lastExit: string): Promise<void> {
-  await untilService(site, 'probe', s => s.lastExit === lastExit && s.state === 'ready')
-}
 
 function command(site: Site, ...words: readonly string[]) {
   return site.orama('node', 'command', '--node-ip', nodeIp, ...words)
