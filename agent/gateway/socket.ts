@@ -3,7 +3,7 @@ import { parseJson } from '../../http/body.ts'
 import { HttpError } from '../../http/error.ts'
 import { fewInTurn } from '../../http/in-turn.ts'
 import { parseQuery } from '../../http/query.ts'
-import type { Request, Route, Routes } from '../../http/server.ts'
+import type { Route, Routes } from '../../http/server.ts'
 import { admissionSchema, joinedSchema } from '../../protocol/cluster/admission.ts'
 import { newsBytesMax, type NewsMessage, newsSchema } from '../../protocol/cluster/news.ts'
 import { sha256Hex } from '../../protocol/fields.ts'
@@ -26,24 +26,20 @@ export function gatewayRoutes(side: GatewaySocket): Routes {
   const turn = fewInTurn(waitingMax)
   const desk = gatewayDesk(side)
   const routes = { ...withoutQuery({ ...deskRoutes(desk), ...hearRoute(side) }), ...tellRoute(side) }
-  const guarded = Object.entries(routes).map(([name, route]) => [
-    name,
-    {
-      ...route,
-      admit: () => {
-        checkOpen(side)
-      },
-      handle: (request: Request) => turn(async () => Promise.resolve(route.handle(request))),
+  return changed(routes, route => ({
+    ...route,
+    admit: () => {
+      checkOpen(side)
     },
-  ])
-  return Object.fromEntries(guarded) as Routes
+    handle: request => turn(async () => Promise.resolve(route.handle(request))),
+  }))
 }
 
 function checkOpen({ isOpen }: GatewaySocket): void {
   if (!isOpen()) throw new HttpError(503, 'the disk of this node is closed', 'its owner has to unlock it')
 }
 
-function deskRoutes({ cluster, join, joined }: GatewayDesk): Record<string, Route> {
+function deskRoutes({ cluster, join, joined }: GatewayDesk): Routes {
   return {
     'GET /cluster': { handle: async () => ({ body: await cluster() }) },
     'POST /join': {
@@ -58,7 +54,7 @@ function deskRoutes({ cluster, join, joined }: GatewayDesk): Record<string, Rout
 }
 
 /** Asked every few seconds: who knows all of it already is told no more than that. */
-function tellRoute({ view }: GatewaySocket): Record<string, Route> {
+function tellRoute({ view }: GatewaySocket): Routes {
   return {
     'GET /news': {
       handle: ({ url }) => {
@@ -70,7 +66,7 @@ function tellRoute({ view }: GatewaySocket): Record<string, Route> {
   }
 }
 
-function hearRoute({ hear, view }: GatewaySocket): Record<string, Route> {
+function hearRoute({ hear, view }: GatewaySocket): Routes {
   return {
     'POST /news': {
       bodyBytesMax: newsBytesMax,
@@ -82,16 +78,16 @@ function hearRoute({ hear, view }: GatewaySocket): Record<string, Route> {
   }
 }
 
-function withoutQuery(routes: Record<string, Route>): Record<string, Route> {
-  const guarded = Object.entries(routes).map(([name, route]): [string, Route] => [
-    name,
-    {
-      ...route,
-      handle: request => {
-        parseQuery(request.url, noQuerySchema)
-        return route.handle(request)
-      },
+function withoutQuery(routes: Routes): Routes {
+  return changed(routes, route => ({
+    ...route,
+    handle: request => {
+      parseQuery(request.url, noQuerySchema)
+      return route.handle(request)
     },
-  ])
-  return Object.fromEntries(guarded)
+  }))
+}
+
+function changed(routes: Routes, change: (route: Route) => Route): Routes {
+  return Object.fromEntries(Object.entries(routes).map(([name, route]) => [name, change(route)]))
 }
