@@ -11,7 +11,6 @@ export async function answer(listener: Listener, visit: Visit): Promise<void> {
   response.once('close', () => {
     gone.abort()
   })
-  listener.watch?.(visit)
   const url = parseUrl(request.url ?? '')
   listener.guard?.(request, url.pathname)
   // Node leaves the body of a reply to HEAD out by itself.
@@ -45,6 +44,8 @@ export async function refuse(
   try {
     if (response.headersSent) throw new Error('the reply broke off', { cause: error })
     if (error instanceof HttpError) refused?.(visit, error)
+    // Of its body something may still come.
+    response.shouldKeepAlive = false
     response.write(writeHead(response, errorReply(error, tell)))
     await discardBody(request, discardBytesMax)
     response.end()
@@ -75,7 +76,6 @@ function writeHead(response: ServerResponse, reply: Reply): string | Buffer {
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
-    connection: 'close',
     ...reply.headers,
   })
   return body

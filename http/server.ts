@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { answer, refuse } from './answer.ts'
-import type { HttpError } from './error.ts'
+import { HttpError } from './error.ts'
 import { http, https } from './late.ts'
 
 /** A request from its first byte to the end of its answer; what becomes known on the way is noted here. */
@@ -65,6 +66,10 @@ export type Limits = {
   readonly requestMs: number
   /** A connection on which nothing moves for so long is cut; 0 for never. */
   readonly idleMs: number
+  /** One request is answered at a time. After the last of so many, and after a refusal, the connection ends. */
+  readonly requestsPerConnection: number
+  /** How long an answered connection waits for the next request. */
+  readonly keptMs: number
 }
 
 const fallback: Limits = {
@@ -73,6 +78,8 @@ const fallback: Limits = {
   headersMs: 5000,
   requestMs: 10_000,
   idleMs: 0,
+  requestsPerConnection: 1,
+  keptMs: 1000,
 }
 
 /** A TCP port of an address, or the path of a Unix socket that is not there yet. */
@@ -100,10 +107,10 @@ export async function serveHttp(listener: Listener): Promise<Server> {
   const limits = { ...fallback, ...listener.limits }
   const server = newServer(listener, limits)
   server.maxConnections = limits.connectionsMax
-  server.keepAliveTimeout = 1000
+  server.keepAliveTimeout = limits.keptMs
   server.timeout = limits.idleMs
-  // Every reply says `connection: close`; what was pipelined behind the first request is never carried out.
-  server.maxRequestsPerSocket = 1
+  // What comes after the last is never carried out.
+  server.maxRequestsPerSocket = limits.requestsPerConnection
   limitAddresses(server, limits.connectionsPerAddressMax, listener.dropped)
   server.on('drop', () => listener.dropped?.('connections'))
   server.on('tlsClientError', () => listener.dropped?.('tls'))
@@ -119,16 +126,22 @@ export async function serveHttp(listener: Listener): Promise<Server> {
   return server
 }
 
-function newServer(listener: Listener, { headersMs, requestMs }: Limits): Server {
+function newServer(listener: Listener, limits: Limits): Server {
+  const { headersMs, requestMs } = limits
   const options = {
     headersTimeout: headersMs,
     requestTimeout: requestMs,
     connectionsCheckingInterval: 1000,
     maxHeaderSize: 8192,
   }
+  const placeOf = inTurn(limits.requestsPerConnection)
   const hear = (request: IncomingMessage, response: ServerResponse) => {
     const visit: Visit = { request, response }
-    answer(listener, visit).catch((error: unknown) => refuse(visit, error, listener))
+    const place = placeOf(visit)
+    response.shouldKeepAlive &&= place === 'one of more'
+    listener.watch?.(visit)
+    const answered = place === 'too early' ? Promise.reject(tooEarly()) : answer(listener, visit)
+    answered.catch((error: unknown) => refuse(visit, error, listener))
   }
   if (listener.tls === undefined) return http().createServer(options, hear)
   const { key, certificate } = listener.tls
@@ -136,6 +149,24 @@ function newServer(listener: Listener, { headersMs, requestMs }: Limits): Server
     { ...options, key, cert: certificate, minVersion: 'TLSv1.3', handshakeTimeout: headersMs },
     hear,
   )
+}
+
+/** Which of its connection's requests one is; too early while the one before has no answer. */
+function inTurn(requestsMax: number): (visit: Visit) => 'one of more' | 'last' | 'too early' {
+  const seen = new WeakMap<Socket, { count: number; current: ServerResponse | undefined }>()
+  return ({ request: { socket }, response }) => {
+    const state = seen.get(socket) ?? { count: 0, current: undefined }
+    if (state.current !== undefined) return 'too early'
+    state.count += 1
+    state.current = response
+    seen.set(socket, state)
+    response.once('close', () => (state.current = undefined))
+    return state.count < requestsMax ? 'one of more' : 'last'
+  }
+}
+
+function tooEarly(): HttpError {
+  return new HttpError(400, 'a request before the answer to another', 'wait for each answer')
 }
 
 function limitAddresses(server: Server, max: number, dropped: Listener['dropped']): void {

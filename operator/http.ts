@@ -2,7 +2,7 @@ import { request as requestHttp } from 'node:http'
 import type { IncomingMessage, RequestOptions } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { Failure } from './failure.ts'
-import { connectTls } from './tls.ts'
+import { judgedAgent } from './judged-agent.ts'
 import type { Identity } from './tls.ts'
 
 export type HttpRequest = {
@@ -54,7 +54,7 @@ export const followHttp: Follow = async (what, onText) => {
   }
 }
 
-async function open(what: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
+function open(what: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
   const { method, body = '', headers = {} } = what
   const content =
     method === 'POST' ? { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) } : {}
@@ -64,17 +64,25 @@ async function open(what: HttpRequest, signal: AbortSignal): Promise<IncomingMes
     maxHeaderSize: 8192,
     headers: { accept: 'application/json', ...content, ...headers },
   }
-  if (!what.url.startsWith('https:')) return send({ ...options, agent: false }, what)
-  // Before the certificate is accepted there is no request that could be sent.
-  const socket = await connectTls(new URL(what.url), what.tls ?? {}, signal)
-  return send({ ...options, createConnection: () => socket }, what)
+  const agent = what.url.startsWith('https:') && judgedAgent(new URL(what.url), what.tls ?? {})
+  return send({ ...options, agent }, what)
 }
 
-function send(options: RequestOptions, { url, body = '' }: HttpRequest): Promise<IncomingMessage> {
+function send(options: RequestOptions, what: HttpRequest): Promise<IncomingMessage> {
+  const { url, body = '' } = what
   return new Promise((resolve, reject) => {
+    let isAnswered = false
     const request = url.startsWith('https:') ? requestHttps : requestHttp
-    const sent = request(url, options, resolve)
-    sent.on('error', reject)
+    const sent = request(url, options, answer => {
+      isAnswered = true
+      resolve(answer)
+    })
+    sent.on('error', (cause: NodeJS.ErrnoException) => {
+      const isCut = sent.reusedSocket && !isAnswered && cause.code === 'ECONNRESET'
+      // A server may end a kept connection at any time, and a look may be repeated.
+      if (isCut && what.method === 'GET') resolve(send(options, what))
+      else reject(cause)
+    })
     sent.end(body)
   })
 }

@@ -7,8 +7,8 @@ export type Target = {
   readonly scheme: 'http' | 'https'
   /** With port, path, headers, and for TLS what its server is known by. */
   readonly options: RequestOptions & { readonly ca?: string; readonly servername?: string }
-  /** One connection for many requests. */
-  readonly kept?: true
+  /** One connection for many requests, or one for each. */
+  readonly kept: boolean
 }
 
 export type Load = {
@@ -31,7 +31,7 @@ export async function ratesOf(targets: readonly Target[], load: Load): Promise<R
 
 async function measure({ scheme, options, kept }: Target, { connections, requests }: Load): Promise<number> {
   const pool = { keepAlive: true, maxSockets: connections }
-  const agent = kept === true && (scheme === 'https' ? new HttpsAgent(pool) : new HttpAgent(pool))
+  const agent = kept && (scheme === 'https' ? new HttpsAgent(pool) : new HttpAgent(pool))
   let left = requests
   const ask = async () => {
     while (left-- > 0) await answered(scheme, { ...options, agent })

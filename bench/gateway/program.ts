@@ -64,18 +64,17 @@ async function serve(server: Server, { host, port } = { host: '127.0.0.1', port:
 
 const status = JSON.stringify({ version: '0.1.0', cluster, uptimeS: 12 })
 
-/** As trivial as the gateway's own; the connection ends with it, as the gateway's do, unless the path says `/kept`. */
-const answer: RequestListener = (request, response) => {
-  const connection = request.url === '/kept' ? 'keep-alive' : 'close'
+/** As trivial as the gateway's own. */
+const answer: RequestListener = (_, response) => {
   const length = Buffer.byteLength(status)
-  response.writeHead(200, { 'content-type': 'application/json', 'content-length': length, connection })
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': length })
   response.end(status)
 }
 
 /** What the gateway does for a node's status, without asking who wants it. */
 const passOn: RequestListener = (_, response) => {
   const asked = httpRequest({ ...agentPlace, path: '/v1/agent/status', agent: false }, node => {
-    response.writeHead(node.statusCode ?? 502, { 'content-type': 'application/json', connection: 'close' })
+    response.writeHead(node.statusCode ?? 502, { 'content-type': 'application/json' })
     node.pipe(response)
   })
   asked.on('error', () => response.destroy())

@@ -52,6 +52,9 @@ const limits = {
   requestMs: 20_000,
   // Longer than a node may take to answer.
   idleMs: 30_000,
+  // A handshake costs more than most answers; a report asks for all nodes.
+  requestsPerConnection: 100,
+  keptMs: 5000,
 }
 
 /** Serves a gateway over HTTPS, with limits on everything. */

@@ -9,10 +9,10 @@ import { serving } from '../http/serving.ts'
 import { authority } from '../protocol/cluster/sample.ts'
 
 const measured = [
-  ['gateway', 50],
-  ['https', 100],
-  ['http', 400],
-  ['https kept', 200],
+  ['gateway', 100],
+  ['https', 125],
+  ['http', 200],
+  ['gateway closing', 25],
   ['gateway to node', 30],
   ['https to node', 40],
 ] as const
@@ -20,9 +20,9 @@ const measured = [
 t.test('ratios() has the gateway over its peers', async t =>
   t.same(ratios(new Map(measured)), {
     gateway_ratio: 0.5,
+    gateway_vs_https: 0.8,
     gateway_proxied_ratio: 0.75,
-    gateway_vs_http: 0.125,
-    https_closing_ratio: 0.5,
+    gateway_closing_ratio: 0.25,
   }),
 )
 
@@ -46,7 +46,7 @@ t.test(
     })
     const { port } = await serving(t, { 'GET /a': note('a'), 'GET /b': note('b') })
     const target = (name: string): Target => {
-      return { name, scheme: 'http', options: { host: '127.0.0.1', port, path: `/${name}` } }
+      return { name, scheme: 'http', kept: false, options: { host: '127.0.0.1', port, path: `/${name}` } }
     }
     const rates = await ratesOf([target('a'), target('b')], { connections: 2, requests: 3, rounds: 2 })
     t.same([...rates.keys()], ['a', 'b'])
@@ -65,7 +65,7 @@ t.test('an answer that is no 200 is no figure', async t => {
   })
   const options = { host: '127.0.0.1', port, path: '/' }
   await t.rejects(answered('http', options), { message: /status 429/ })
-  const target: Target = { name: 'a', scheme: 'http', options }
+  const target: Target = { name: 'a', scheme: 'http', kept: true, options }
   await t.rejects(ratesOf([target], { connections: 1, requests: 1, rounds: 1 }), { message: /status 429/ })
 })
 

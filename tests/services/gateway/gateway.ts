@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import { request as httpsRequest, type RequestOptions } from 'node:https'
+import { type Agent, request as httpsRequest, type RequestOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
@@ -24,6 +24,8 @@ export type Ask = {
   readonly body?: string | Buffer
   /** Where the client asks from. */
   readonly localAddress?: string
+  /** Who keeps connections; without, each request has its own. */
+  readonly agent?: Agent | false
 }
 export type Answer = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string }
 
@@ -51,13 +53,14 @@ export async function gatewayWith(t: Test, routes: GatewayRoutes, changes: Parti
 
 /** Asks a gateway on loopback that has the certificate above. */
 export function client(port: number) {
-  const open = (method: string, path: string, { headers, localAddress }: Ask = {}) =>
+  const open = (method: string, path: string, { headers, localAddress, agent = false }: Ask = {}) =>
     httpsRequest({
       ...to(port),
       method,
       path,
       ...(headers && { headers }),
       ...(localAddress && { localAddress }),
+      agent,
     })
   const ask = async (method: string, path: string, how: Ask = {}): Promise<Answer> => {
     const request = open(method, path, how)
@@ -92,5 +95,4 @@ const to = (port: number): RequestOptions => ({
   host: '127.0.0.1',
   servername: 'gateway.test',
   ca: certificate.certificate,
-  agent: false,
 })

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
+import { Agent } from 'node:https'
 import { connect as connectTcp } from 'node:net'
 import { connect } from 'node:tls'
 import t from 'tap'
@@ -183,6 +184,28 @@ t.test('who asks too often is told to wait, and others are not', async t => {
   t.equal((await ask('GET', '/health')).status, 200)
   nowMs = 10_000
   t.match((await ask('GET', '/metrics')).body, 'orama_gateway_refused_total{reason="rate"} 2')
+})
+
+t.test('of the requests on one connection each is judged, paced and logged by itself', async t => {
+  const any = { perSecond: 1, burst: 4, keysMax: 100 }
+  const mine = { access: 'operators', handle: () => ({ body: 'let in' }) } as const
+  const changes = { rates: { any }, nowMs: () => 0 }
+  const { server, ask, bearer, logged } = await gatewayWith(t, { 'GET /mine': mine }, changes)
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => {
+    agent.destroy()
+  })
+  let connections = 0
+  server.on('secureConnection', () => (connections += 1))
+  const asked = [{ headers: bearer }, { headers: bearer }, {}, { headers: bearer }, { headers: bearer }]
+  const statuses: number[] = []
+  for (const how of asked) statuses.push((await ask('GET', '/mine', { ...how, agent })).status)
+  t.same(statuses, [200, 200, 401, 200, 429])
+  t.equal(connections, 2, 'a refusal ends one')
+  t.same(
+    (await logged(5)).map(({ operator: who }) => who),
+    [operator.address, operator.address, undefined, operator.address, undefined],
+  )
 })
 
 t.test('signing in has a slower pace', async t => {
