@@ -22,6 +22,8 @@ export type Network = AsyncDisposable & {
   readonly attach: () => Promise<Port>
   /** Unplugs a port's cable or plugs it in again. */
   readonly setLink: (port: Port, state: 'up' | 'down') => Promise<void>
+  /** Lets no connection reach a TCP port of a machine, as a firewall before it would. */
+  readonly shield: (port: Port, tcpPort: number) => Promise<void>
   /** What time the SNTP responder says: the host's plus this. */
   readonly setTimeOffset: (offsetMs: number) => Promise<void>
   /** Records packets of the bridge into a file (pcap) until the program is stopped; a filter as tcpdump takes it. */
@@ -70,6 +72,9 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     setLink: async ({ tap }, state) => {
       await namespace.exec('ip', ['link', 'set', tap, state])
     },
+    shield: async ({ tap }, tcpPort) => {
+      await namespace.exec('nft', ['-f', '-'], { input: shielding(tap, tcpPort) })
+    },
     setTimeOffset,
     capture: async (file, filter = []) => owned.use(await startCapture(namespace, resolve(file), filter)),
     wireguard: async () => owned.use(await startWireguard(namespace)),
@@ -96,6 +101,15 @@ async function addPort({ name, exec }: Namespace, number: number): Promise<Port>
   await exec('ip', ['tuntap', 'add', 'dev', tap, 'mode', 'tap'])
   await exec('ip', ['link', 'set', tap, 'master', bridge, 'up'])
   return { namespace: name, tap, ...place }
+}
+
+/** For nft: what machines send each other passes the bridge, what the host sends leaves it. */
+function shielding(tap: string, tcpPort: number): string {
+  const chains = ['forward', 'output'].flatMap(hook => [
+    `add chain bridge shields ${hook} { type filter hook ${hook} priority 0; }`,
+    `add rule bridge shields ${hook} oifname "${tap}" tcp dport ${tcpPort} drop`,
+  ])
+  return ['add table bridge shields', ...chains, ''].join('\n')
 }
 
 /** Arguments of dnsmasq: 2 minutes of lease, this host as router, DNS and NTP server; nothing of the host's files. */

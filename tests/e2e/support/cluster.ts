@@ -49,7 +49,10 @@ type Boot = Parameters<Place['boot']>[0]
 export type ClusterOf = {
   readonly image: string
   readonly count: number
-  /** So many of them, the last, wait at the gateway for their owner, whom their operator file names. */
+  /**
+   * So many of them, the last, wait at the gateway for their owner, whom their operator file names: nothing reaches
+   * their port 9999.
+   */
   readonly calling: number
   /** Of those that call; `image` unless told otherwise. */
   readonly callingImage?: string
@@ -61,6 +64,7 @@ export type ClusterOf = {
 }
 
 const minuteMs = 60_000
+const enrollmentPort = 9999
 /** How operators call the cluster here. */
 export const environment = 'test'
 /** Two machines are known by names that follow them: the first two, once all have moved to their second places. */
@@ -107,6 +111,7 @@ async function boot(t: Test, { cluster, number, owner, ...of }: Booted): Promise
   const isCalling = number > of.count - of.calling
   const image = isCalling ? (of.callingImage ?? of.image) : of.image
   const place = await makePlace(t, { folder, network, image, name })
+  if (isCalling) await network.shield(place.port, enrollmentPort)
   const gateway = `https://${cluster.nodes[0]?.place.port.address ?? ''}`
   const calls = isCalling ? ['--owner', owner, '--gateway', gateway] : []
   const hints = Object.keys(namesOf(of.count)).flatMap(name => ['--hint', `${name}:51820`])
@@ -153,11 +158,12 @@ async function certificateOf(orama: Site['orama']): Promise<string> {
 
 /** An invite, and the owner's command with it: at the node's port 9999, or by the code under which it called. */
 async function joinNode(
-  { folder, orama }: Cluster,
+  { folder, network, orama }: Cluster,
   node: ClusterNode,
   { calling }: { readonly calling: boolean },
 ): Promise<void> {
   const shown = await readConsole(node.machine)
+  if (calling) await checkShield(network, node)
   const file = join(folder, `${node.name}.invite`)
   await writeFile(file, must(await orama('node', 'invite', '--env', environment)), { mode: 0o600 })
   const enroll = ['node', 'enroll', '--invite', file, '--json']
@@ -175,6 +181,16 @@ async function joinNode(
   })
   if (out === '') throw new Error(`Cannot have ${node.name} join: ${error}`)
   Object.assign(node, pick(out))
+}
+
+/** Throws unless port 9999 of a machine that listens there is out of reach. */
+async function checkShield({ exec }: Network, { name, place }: ClusterNode): Promise<void> {
+  const asked = exec('curl', ['-s', '-m', '3', `http://${place.port.address}:${enrollmentPort}/`])
+  const why = await asked.then(
+    () => 'an answer',
+    (cause: unknown) => String(cause),
+  )
+  if (!why.includes('status 28')) throw new Error(`Cannot shield ${name}: port ${enrollmentPort} gave ${why}`)
 }
 
 function pick(json: string): Pick<ClusterNode, 'nodeId' | 'address'> {
