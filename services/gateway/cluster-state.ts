@@ -34,7 +34,6 @@ export async function openClusterState(sources: StateSources): Promise<ClusterSt
   const ownerByNode = new Map<string, string>()
   const meet = meeting(sources)
   let membership = await meet()
-  await sources.registry.nodeTokens.removeDeparted()
   let nodes = listed(membership, ownerByNode)
   return {
     nodes: () => nodes,
@@ -61,8 +60,8 @@ function meeting({ registry, agent, now, report }: StateSources): () => Promise<
     const known = isEmpty(toRegistry) ? before : await add(toRegistry)
     const toAgent = lacking(recordsOf(known), ofAgent)
     if (!isEmpty(toAgent)) await agent.tell({ membership: toAgent, endpoints: [] })
-    for (const { node } of toRegistry.departures)
-      if (known.departures.has(node)) await registry.nodeTokens.remove(node)
+    // Also after a look that failed here, and where another gateway ended before it.
+    if (known.departures.size !== last?.known.departures.size) await registry.nodeTokens.removeDeparted()
     last = { ofAgent, known }
     return known
   }

@@ -9,8 +9,7 @@ export type NodeTokens = {
   readonly put: (node: string, token: Uint8Array) => Promise<void>
   /** Lends a node's token for one call; undefined where there is none. Throws RangeError for one that was altered. */
   readonly use: <T>(node: string, use: (token: Uint8Array) => T | Promise<T>) => Promise<T | undefined>
-  readonly remove: (node: string) => Promise<void>
-  /** Removes those of nodes that are members no more: a gateway that ended at the wrong moment left them. */
+  /** Removes those of nodes that are members no more. */
   readonly removeDeparted: () => Promise<void>
 }
 
@@ -28,9 +27,6 @@ export function nodeTokensOf(database: Database, key: Uint8Array): NodeTokens {
     use: async (node, use) => {
       const box = await find(database, node)
       return box === undefined ? undefined : lend(decrypt(key, contextOf(node), fromBase64url(box)), use)
-    },
-    remove: async node => {
-      await decide(database, ['DELETE FROM node_tokens WHERE node = :node', { node: nodeId.parse(node) }])
     },
     removeDeparted: async () => {
       await decide(database, [

@@ -166,6 +166,32 @@ t.test('a node that was evicted is a member no more, and its token is gone', asy
   t.equal(await registry.nodeTokens.use(node, () => 'there'), undefined)
 })
 
+t.test('a token that could not be removed goes with the next look', async t => {
+  const registry = await memoryRegistry(t)
+  const member = joinRecord()
+  const node = idOf(member)
+  await registry.members.add({ ...noMembers, members: [genesis, member] }, now())
+  await registry.nodeTokens.put(node, Buffer.alloc(32, 1))
+  let news = newsOf({ members: [genesis, member] })
+  const agent = { news: async () => news, tell: () => Promise.resolve() }
+  const { removeDeparted } = registry.nodeTokens
+  let fails = false
+  const nodeTokens = {
+    ...registry.nodeTokens,
+    removeDeparted: () => (fails ? Promise.reject(new Error('away')) : removeDeparted()),
+  }
+  const sources = { registry: { ...registry, nodeTokens }, agent, now, report: fail(t) }
+  const state = await openClusterState(sources)
+  const text = composeEviction({ cluster, node, force: 'no', issued: '2026-11-21T09:00:00Z' })
+  const departures = [evicted(node, signedBy(authority, text))]
+  news = newsOf({ members: [genesis, member], departures })
+  fails = true
+  await t.rejects(state.refresh(), { message: 'away' })
+  fails = false
+  await state.refresh()
+  t.equal(await registry.nodeTokens.use(node, () => 'there'), undefined)
+})
+
 t.test('an agent or a registry that does not answer ends the look', async t => {
   const registry = await memoryRegistry(t)
   const away = { news: () => Promise.reject(new Error('away')), tell: () => Promise.resolve() }
