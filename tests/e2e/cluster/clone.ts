@@ -19,6 +19,7 @@ export const clone: Act = async (t, six) => {
   const guardian = refusal.groups[0] ?? ''
   const log = must(await orama('node', 'logs', '--node', guardian, '--env', 'test', '--service', 'guardian'))
   t.match(log, new RegExp(`release of epoch \\S+ to ${sixth.nodeId} .*: refused: lease`), 'it is reported')
+  await sixth.machine.console.waitFor(/this node's key that it is at .*: somebody runs a copy\n/, 5 * minutes)
   await copy.kill()
   t.notMatch(copy.console.text(), 'STATE ready')
   await untilAllAreReady(cluster)
