@@ -7,10 +7,6 @@ import type { Listener, Reply, Visit } from './server.ts'
 /** Answers one request by the listener's routes. Throws what its guard or the route throws: `refuse` is for that. */
 export async function answer(listener: Listener, visit: Visit): Promise<void> {
   const { request, response } = visit
-  const gone = new AbortController()
-  response.once('close', () => {
-    gone.abort()
-  })
   const url = parseUrl(request.url ?? '')
   listener.guard?.(request, url.pathname)
   // Node leaves the body of a reply to HEAD out by itself.
@@ -22,11 +18,32 @@ export async function answer(listener: Listener, visit: Visit): Promise<void> {
   )
   visit.route = name
   const from = request.socket.remoteAddress ?? ''
-  const head = { url, headers: request.headers, params, from, signal: gone.signal, visit }
+  const signal = signalOf(response)
+  const head = {
+    ...{ url, headers: request.headers, params, from, visit },
+    get signal() {
+      return signal()
+    },
+  }
   await route.admit?.(head)
-  const parsed = { ...head, body: await readBody(request, route.bodyBytesMax ?? 0) }
+  const parsed = Object.assign(head, { body: await readBody(request, route.bodyBytesMax ?? 0) })
   if (!isHead && route.stream !== undefined && (await route.stream(parsed, response))) return
   send(response, await route.handle(parsed))
+}
+
+/** Aborted when the answer has ended, or its connection. Made for who asks: most routes do not. */
+function signalOf(response: ServerResponse): () => AbortSignal {
+  let gone: AbortController | undefined
+  return () => {
+    if (gone !== undefined) return gone.signal
+    const made = (gone = new AbortController())
+    const abort = () => {
+      made.abort()
+    }
+    if (response.closed) abort()
+    else response.once('close', abort)
+    return made.signal
+  }
 }
 
 const discardBytesMax = 1024 * 1024

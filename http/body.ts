@@ -9,6 +9,7 @@ import { HttpError } from './error.ts'
 export async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
   const tooLong = () => new HttpError(413, 'body too large', `send at most ${bytesMax} bytes`)
   if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLong()
+  if (isBodyless(request)) return Buffer.alloc(0)
   const parts: Buffer[] = []
   let bytes = 0
   for await (const part of request.iterator({ destroyOnReturn: false })) {
@@ -18,6 +19,11 @@ export async function readBody(request: IncomingMessage, bytesMax: number): Prom
     parts.push(data)
   }
   return Buffer.concat(parts)
+}
+
+/** Most requests are, and to read those to their end would cost as much as many an answer. */
+function isBodyless({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] === undefined && headers['transfer-encoding'] === undefined
 }
 
 /**

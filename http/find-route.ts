@@ -13,13 +13,15 @@ export type FoundRoute = {
  * fixed one counts. Throws HttpError: 404 for a path that no route has, 405 for a method.
  */
 export function findRoute(routes: Routes, method: string, path: string): FoundRoute {
+  const exact = `${method} ${path}`
+  const fixed = path.includes(':') || !Object.hasOwn(routes, exact) ? undefined : routes[exact]
+  if (fixed !== undefined) return { route: fixed, name: exact, params: {} }
   const fitting = Object.entries(routes).flatMap(([name, route]) => {
     const params = paramsOf(pathOf(name), path)
     return params === undefined ? [] : [{ route, name, params }]
   })
   const ofMethod = fitting.filter(one => methodOf(one.name) === method)
-  const found = ofMethod.find(one => pathOf(one.name) === path) ?? ofMethod[0]
-  if (found !== undefined) return found
+  if (ofMethod[0] !== undefined) return ofMethod[0]
   if (fitting.length === 0)
     throw new HttpError(404, 'no such route', `routes: ${Object.keys(routes).join(', ')}`)
   const names = fitting.map(one => one.name)

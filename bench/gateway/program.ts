@@ -44,7 +44,7 @@ async function serveBenchGateway(file = '', authorityText = ''): Promise<number>
     offer: { cluster, authority, gatewayKey: '' },
     agent: { cluster: unused, news, tell: () => Promise.resolve(), join: unused, joined: unused },
     write: line => {
-      console.log(line)
+      process.stdout.write(`${line}\n`)
     },
     changes: { rates: { any: rate, slow: rate } },
   })

@@ -22,6 +22,9 @@ export const claimsSchema = z.strictObject({
 })
 export type Claims = z.infer<typeof claimsSchema>
 
+/** Of a token that is signed: how the address is spelled was judged before, and costs Keccak. */
+const signedSchema = claimsSchema.extend({ sub: z.string().regex(/^0x[0-9a-fA-F]{40}$/) })
+
 export const tokenSeconds = 15 * 60
 /** How far another gateway's clock may be ahead of this one's. */
 const skewSeconds = 60
@@ -64,7 +67,7 @@ function checkClaims({ iss, aud, iat, exp }: Claims, expected: TokenExpectation)
 
 function readClaims(body: string): Claims {
   try {
-    return claimsSchema.parse(JSON.parse(Buffer.from(body, 'base64url').toString()))
+    return signedSchema.parse(JSON.parse(Buffer.from(body, 'base64url').toString()))
   } catch {
     throw new SyntaxError('Cannot accept token: its claims make no sense')
   }

@@ -26,7 +26,7 @@ const port = 443
 const healthPort = 10_108
 const rqlitePort = 10_100
 const write = (line: string) => {
-  console.log(line)
+  process.stdout.write(`${line}\n`)
 }
 const report = (error: unknown) => {
   write(faultLine(error))

@@ -74,7 +74,7 @@ const refused: readonly (readonly [string, string, string])[] = [
   ['another audience', withClaims({ aud: 'https://other.example' }), 'RangeError'],
   ['two audiences', withClaims({ aud: [claims.aud, 'https://other.example'] }), 'SyntaxError'],
   ['a subject that is no address', withClaims({ sub: 'root' }), 'SyntaxError'],
-  ['a subject in lower case', withClaims({ sub: claims.sub.toLowerCase() }), 'SyntaxError'],
+  ['a subject that is too long', withClaims({ sub: `${claims.sub}0` }), 'SyntaxError'],
   ['the past', withClaims({ iat: nowS - 900, exp: nowS }), 'RangeError'],
   ['the future', withClaims({ iat: nowS + 61, exp: nowS + 900 }), 'RangeError'],
   ['too long a life', withClaims({ exp: nowS + 901 }), 'RangeError'],
@@ -101,5 +101,6 @@ t.test('a token ends with its second', async t =>
 )
 
 t.test('signToken() refuses claims that no token may have', async t => {
-  t.throws(() => signToken({ ...claims, sub: 'root' }, key), { name: 'ZodError' })
+  for (const sub of ['root', claims.sub.toLowerCase()])
+    t.throws(() => signToken({ ...claims, sub }, key), { name: 'ZodError' })
 })
