@@ -1,4 +1,4 @@
-import { proveInvite } from '../protocol/cluster/invite.ts'
+import { proveInvite, signAsking } from '../protocol/cluster/invite.ts'
 import type { JoinOffer } from '../protocol/cluster/joining.ts'
 import { formatTime, fromBase64url } from '../protocol/fields.ts'
 import { composeGrant, parseGrant } from '../protocol/grant.ts'
@@ -27,6 +27,7 @@ export function newJoinedFile(
   const { greeting, nodeIp, ticket, now } = joining
   const { wallet, earlier } = by
   const text = composeJoin(joining)
+  const grant = { text, signature: signText(text, wallet.privateKey) }
   return {
     v: 1,
     nodeId: nodeIdOf(fromBase64url(greeting.hello.identity)),
@@ -34,8 +35,9 @@ export function newJoinedFile(
     cluster: ticket.environment.cluster,
     owner: wallet.address,
     hello: greeting.hello,
-    grant: { text, signature: signText(text, wallet.privateKey) },
+    grant,
     proof: proveInvite(ticket.token, text),
+    asking: signAsking(ticket.token, grant),
     environment: ticket.environment.name,
     orderNumber: earlier?.orderNumber ?? 0,
     escrowNumber: earlier?.escrowNumber ?? 0,

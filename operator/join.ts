@@ -136,9 +136,9 @@ const timeoutMs = 200_000
 async function send(errand: Errand, node: JoinedFile, claim: string | undefined): Promise<Output> {
   const { world, ticket } = errand
   const { environment } = ticket
-  const { hello, grant, proof } = node
+  const { hello, grant, proof, asking } = node
   const box = claim === undefined ? {} : { claim: sealClaim(claim, { hello, grant }) }
-  const request: JoinRequest = { hello, grant, proof, ...box }
+  const request: JoinRequest = { hello, grant, proof, asking, ...box }
   world.err('Sending grant and invite; the node now makes its disk, which may take a minute\n')
   try {
     const answer = await askGateway(world, environment, {

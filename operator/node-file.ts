@@ -64,6 +64,8 @@ export const joinedFileSchema = z.strictObject({
   environment: environmentName,
   /** That the holder of the invite means the grant. */
   proof: inviteProofSchema,
+  /** That it asks what became of it: the gateway's answer has the agent's token in it. */
+  asking: base64url({ length: 64 }),
   /** WireGuard's; there once it is enrolled. */
   address: ipv4.optional(),
 })

@@ -1,6 +1,14 @@
 import { createHash, hkdfSync } from 'node:crypto'
 import * as z from 'zod'
-import { base64url, clusterId, fromBase64url, sha256Hex, toBase64url, tokenHex } from '../fields.ts'
+import {
+  base64url,
+  clusterId,
+  fromBase64url,
+  sha256Hex,
+  type SignedText,
+  toBase64url,
+  tokenHex,
+} from '../fields.ts'
 import { type KeyPair, publicOf, signBytes, verifyBytes } from '../keys.ts'
 import { moveSecret } from '../secret.ts'
 import { addressSchema } from '../wallet.ts'
@@ -62,16 +70,37 @@ export const inviteProofSchema = z.strictObject({
 export type InviteProof = z.infer<typeof inviteProofSchema>
 
 const domain = 'orama-invite-v1'
+const askingDomain = 'orama-join-request-v1'
 
 /** Signs the text of a grant with a token of 32 bytes. */
 export function proveInvite(token: Uint8Array, grantText: string): InviteProof {
+  return withKey(token, ({ privateKey, publicKey }) => {
+    const signature = signBytes(domain, Buffer.from(grantText), privateKey)
+    return { key: toBase64url(publicKey), signature: toBase64url(signature) }
+  })
+}
+
+/**
+ * Signs, with a token of 32 bytes, that its holder asks what became of a grant: base64url of 64 bytes. The proof does
+ * not say that: it is in the member record, which every member has.
+ */
+export function signAsking(token: Uint8Array, grant: SignedText): string {
+  return withKey(token, ({ privateKey }) =>
+    toBase64url(signBytes(askingDomain, askingBytes(grant), privateKey)),
+  )
+}
+
+function withKey<T>(token: Uint8Array, use: (pair: KeyPair) => T): T {
   const pair = inviteKey(token)
   try {
-    const signature = signBytes(domain, Buffer.from(grantText), pair.privateKey)
-    return { key: toBase64url(pair.publicKey), signature: toBase64url(signature) }
+    return use(pair)
   } finally {
     pair.privateKey.fill(0)
   }
+}
+
+function askingBytes({ text, signature }: SignedText): Buffer {
+  return Buffer.from(`${text}\n${signature}`)
 }
 
 /** Throws RangeError unless the token of this hash signed the text of this grant. */
@@ -85,4 +114,15 @@ export function checkInviteProof(
   const signature = fromBase64url(proof.signature)
   if (!verifyBytes(domain, Buffer.from(of.grantText), { signature, identity }))
     throw new RangeError('Cannot accept invite: its holder did not sign this grant')
+}
+
+/** Throws RangeError unless the holder of a proof's token asks about this grant; the proof was checked before. */
+export function checkAsking(
+  asking: string,
+  of: { readonly proof: InviteProof; readonly grant: SignedText },
+): void {
+  const signature = fromBase64url(asking)
+  const identity = fromBase64url(of.proof.key)
+  if (!verifyBytes(askingDomain, askingBytes(of.grant), { signature, identity }))
+    throw new RangeError('Cannot accept request: the holder of the invite does not ask')
 }

@@ -34,6 +34,8 @@ export const joinRequestSchema = z.strictObject({
   hello: helloSchema,
   grant: signedTextSchema,
   proof: inviteProofSchema,
+  /** Of `signAsking`: the answer has the agent's token in it. */
+  asking: base64url({ length: 64 }),
   /** The claim word, sealed to the node by `sealClaim`; absent where its operator file names the owner. */
   claim: base64url({ max: 512 }).optional(),
 })

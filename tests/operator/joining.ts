@@ -2,7 +2,13 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { joinedFileSchema, type JoinedFile } from '../../operator/node-file.ts'
-import { checkInviteProof, formatInvite, inviteKey, tokenHash } from '../../protocol/cluster/invite.ts'
+import {
+  checkAsking,
+  checkInviteProof,
+  formatInvite,
+  inviteKey,
+  tokenHash,
+} from '../../protocol/cluster/invite.ts'
 import type { JoinAnswer, JoinRequest } from '../../protocol/cluster/joining.ts'
 import { openClaim } from '../../protocol/cluster/joining.ts'
 import { signMember } from '../../protocol/cluster/member.ts'
@@ -42,6 +48,7 @@ export type Lie = {
 /** What gateway and agent answer to a request that holds: by the keys of the node, with one lie or none. */
 export async function answerOf(node: PlayedNode, request: JoinRequest, lie: Lie = {}): Promise<JoinAnswer> {
   await checkGrant(request.grant, { hello: node.hello, now })
+  checkAsking(request.asking, request)
   checkInviteProof(request.proof, { grantText: request.grant.text, tokenHash: hash })
   const { keys, hello, nodeId } = lie.by ?? node
   const acknowledgement = signAcknowledgement(

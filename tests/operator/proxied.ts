@@ -24,6 +24,7 @@ export async function keepJoined(
     hello,
     grant,
     proof: { key: 'A'.repeat(43), signature: 'A'.repeat(86) },
+    asking: 'A'.repeat(86),
     environment: 'home',
     address: '127.0.0.1',
     orderNumber: 0,

@@ -8,7 +8,7 @@ import type { Agent } from '../agent-client.ts'
 import { isAway } from '../registry/database.ts'
 import { type DeliverWith, deliver } from './deliver.ts'
 import { hold, orRelease } from './hold.ts'
-import { checkTimely, judgeRequest, type Wanted } from './judge.ts'
+import { checkTimely, judgeJoin, type Wanted } from './judge.ts'
 import { type Settled, settlement, type SettleWith } from './settle.ts'
 
 export type JoinWith = SettleWith & {
@@ -39,7 +39,7 @@ export function joinDesk(of: JoinWith): (request: JoinRequest) => Promise<JoinAn
   const delivered = new Map<string, CompletionAnswer>()
   const underWay = new Map<string, { readonly grant: string; readonly end: Promise<JoinAnswer> }>()
   return async request => {
-    const wanted = judgeRequest(request, of.offer)
+    const wanted = judgeJoin(request, of.offer)
     const { hello } = wanted
     const other = underWay.get(hello)
     if (other !== undefined && other.grant !== request.grant.text)
@@ -67,7 +67,10 @@ type Enrolling = JoinWith &
 
 async function enroll(of: Enrolling, wanted: Wanted): Promise<JoinAnswer> {
   const before = await answerOf(of, wanted)
-  if (before !== undefined) return of.settle(wanted, before)
+  if (before !== undefined) {
+    await refuseDeparted(of, before)
+    return of.settle(wanted, before)
+  }
   const kept = of.delivered.get(keyOf(wanted))
   if (kept !== undefined) return follow(of, wanted, kept)
   await refuseMember(of, wanted)
@@ -130,6 +133,13 @@ async function answerOf({ registry, pending }: Enrolling, wanted: Wanted): Promi
   const { text, signature } = answer.member.grant
   if (text === request.grant.text && signature === request.grant.signature) return answer
   throw new HttpError(409, 'this node has joined by another grant', 'it is a member already')
+}
+
+/** To settle it again would store its token, and hold its address for ever. */
+async function refuseDeparted({ registry }: JoinWith, { acknowledgement }: JoinAnswer): Promise<void> {
+  const { departures } = await registry.members.membership()
+  if (departures.has(acknowledgement.nodeId))
+    throw new HttpError(409, 'this node has joined and left', 'flash it, and enroll it anew')
 }
 
 /** It said so itself, after its answer was lost: what was in that only its owner may ask of it. */

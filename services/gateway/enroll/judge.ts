@@ -1,13 +1,16 @@
-import { checkInviteProof } from '../../../protocol/cluster/invite.ts'
+import { checkAsking, checkInviteProof } from '../../../protocol/cluster/invite.ts'
 import type { JoinOffer, JoinRequest } from '../../../protocol/cluster/joining.ts'
 import { type Grant, parseGrant } from '../../../protocol/grant.ts'
 import { checkHelloTime, helloHash } from '../../../protocol/hello.ts'
 import { sameAddress } from '../../../protocol/wallet.ts'
 import { HttpError } from '../../../http/error.ts'
 
+/** What a node or its owner claims; a member's record says it too. */
+export type Claimed = Omit<JoinRequest, 'asking'>
+
 /** A request that is worth asking registry, agent and node for. */
 export type Wanted = {
-  readonly request: JoinRequest
+  readonly request: Claimed
   readonly grant: Grant
   /** Hash of the hello. */
   readonly hello: string
@@ -19,7 +22,7 @@ export type Wanted = {
  * What costs nothing and turns most away: place, keys and proof of the invite. Whose grant it is, its code and the
  * voucher are judged by the agent. Throws HttpError 403.
  */
-export function judgeRequest(request: JoinRequest, offer: JoinOffer): Wanted {
+export function judgeRequest(request: Claimed, offer: JoinOffer): Wanted {
   try {
     const grant = parseGrant(request.grant.text)
     const hello = helloHash(request.hello)
@@ -27,6 +30,17 @@ export function judgeRequest(request: JoinRequest, offer: JoinOffer): Wanted {
     if (grant.hello !== hello) throw new RangeError('Cannot accept grant: it is for another hello')
     checkInviteProof(request.proof, { grantText: request.grant.text, tokenHash: grant.tokenHash })
     return { request, grant, hello, until: new Date(grant.expires) }
+  } catch (cause) {
+    throw refused(cause)
+  }
+}
+
+/** The same of a request to join, which the holder of the invite has to make. Throws HttpError 403. */
+export function judgeJoin({ asking, ...request }: JoinRequest, offer: JoinOffer): Wanted {
+  const wanted = judgeRequest(request, offer)
+  try {
+    checkAsking(asking, request)
+    return wanted
   } catch (cause) {
     throw refused(cause)
   }

@@ -3,6 +3,9 @@ import t, { type Test } from 'tap'
 import { joinAnswerSchema, type JoinRequest } from '../../../../protocol/cluster/joining.ts'
 import { RegistryAwayError, UnknownOutcomeError } from '../../../../services/gateway/registry/database.ts'
 import type { Registry } from '../../../../services/gateway/registry/registry.ts'
+import { composeEviction, evicted } from '../../../../protocol/cluster/departure.ts'
+import { noMembers } from '../../../../protocol/cluster/membership.ts'
+import { authority, cluster, signedBy } from '../../../protocol/cluster/sample.ts'
 import { playedAgent } from './played-agent.ts'
 import {
   enrolled,
@@ -52,6 +55,34 @@ t.test('who lost the answer is told it again, by any gateway, and the node is no
   t.same(JSON.parse((await enroll(second, request)).body), JSON.parse(answer.body))
   const another = requestFor(session, invite, { expires: inMinutes(10) })
   t.equal((await enroll(second, another)).status, 409, 'but not who comes with another grant')
+})
+
+t.test('who has no more than the member record is not told', async t => {
+  const { port } = await waitingNode(t, session)
+  const gateway = await running(t, { changes: { deliver: { port } } })
+  const request = requestFor(session, await storedInvite(gateway.registry))
+  const { member } = joinAnswerSchema.parse(JSON.parse((await enroll(gateway, request)).body))
+  const { hello, grant, invite } = member
+  if (invite === undefined) throw new Error('no invite')
+  const answer = await enroll(gateway, { hello, grant, proof: invite.proof, asking: invite.proof.signature })
+  t.equal(answer.status, 403)
+  t.notMatch(answer.body, 'agentToken')
+})
+
+t.test('of a node that has left nothing comes back', async t => {
+  const { port } = await waitingNode(t, session)
+  const gateway = await running(t, { changes: { deliver: { port } } })
+  const { registry } = gateway
+  const request = requestFor(session, await storedInvite(registry))
+  const answer = joinAnswerSchema.parse(JSON.parse((await enroll(gateway, request)).body))
+  const { nodeId: node } = answer.acknowledgement
+  const text = composeEviction({ cluster, node, force: 'no', issued: inMinutes(0) })
+  const departures = [evicted(node, signedBy(authority, text))]
+  t.same(await registry.members.add({ ...noMembers, departures }, new Date()), [])
+  await registry.nodeTokens.removeDeparted()
+  t.equal((await enroll(gateway, request)).status, 409)
+  t.match(await registry.addresses.list(new Date()), [{ state: 'resting' }])
+  t.equal(await registry.nodeTokens.use(node, () => 'there'), undefined)
 })
 
 t.test('a gateway that ended before it was through is finished by the next', async t => {

@@ -7,7 +7,7 @@ import { deskRoutes } from '../../../../agent/enroll/desk.ts'
 import type { Accepted } from '../../../../agent/enroll/judge.ts'
 import { newSession, type Session } from '../../../../agent/enroll/session.ts'
 import { closeHttp } from '../../../../http/server.ts'
-import { inviteKey, proveInvite, tokenHash } from '../../../../protocol/cluster/invite.ts'
+import { inviteKey, proveInvite, signAsking, tokenHash } from '../../../../protocol/cluster/invite.ts'
 import type { JoinRequest } from '../../../../protocol/cluster/joining.ts'
 import { composeVoucher } from '../../../../protocol/cluster/voucher.ts'
 import { signAcknowledgement } from '../../../../protocol/completion.ts'
@@ -89,5 +89,7 @@ export function requestFor(session: Session, invite: Invited, changes: Partial<G
     expires: inMinutes(14),
     ...changes,
   })
-  return { hello: session.hello, grant: signedBy(owner, text), proof: proveInvite(invite.token, text) }
+  const grant = signedBy(owner, text)
+  const [proof, asking] = [proveInvite(invite.token, text), signAsking(invite.token, grant)]
+  return { hello: session.hello, grant, proof, asking }
 }

@@ -86,6 +86,16 @@ const refused: readonly Refused[] = [
     403,
     invite => changed({ proof: proveInvite(invite.token, 'another') })(invite),
   ],
+  [
+    'who has no more of the token than a member record has',
+    403,
+    invite => changed({ asking: good(invite).proof.signature })(invite),
+  ],
+  [
+    'who asks about another grant',
+    403,
+    invite => changed({ asking: requestFor(session, invite, { expires: inMinutes(9) }).asking })(invite),
+  ],
   ['a text that is no grant', 403, changed({ grant: { text: 'x', signature: `0x${'0'.repeat(130)}` } })],
   [
     'a hello that has expired',
@@ -101,6 +111,7 @@ const refused: readonly Refused[] = [
     invite => requestFor({ ...session, hello: { ...session.hello, expires: inMinutes(16) } }, invite),
   ],
   ['a field too many', 400, invite => ({ ...good(invite), token: '00'.repeat(32) })],
+  ["who does not say that the token's holder asks", 400, invite => ({ ...good(invite), asking: undefined })],
   ['no proof', 400, invite => ({ ...good(invite), proof: undefined })],
   ['a body of 17 KB', 413, invite => ({ ...good(invite), more: 'x'.repeat(17_000) })],
 ]
