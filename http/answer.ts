@@ -4,11 +4,15 @@ import { HttpError } from './error.ts'
 import { findRoute } from './find-route.ts'
 import type { Listener, Reply, Visit } from './server.ts'
 
-/** Answers one request by the listener's routes. Throws what its guard or the route throws: `refuse` is for that. */
-export async function answer(listener: Listener, visit: Visit): Promise<void> {
+/**
+ * Answers one request by the listener's routes, unless there is a refusal. Throws that, and what its guard or the route
+ * throws: `refuse` is for that.
+ */
+export async function answer(listener: Listener, visit: Visit, refusal?: HttpError): Promise<void> {
   const { request, response } = visit
   const url = parseUrl(request.url ?? '')
   listener.guard?.(request, url.pathname)
+  if (refusal !== undefined) throw refusal
   // Node leaves the body of a reply to HEAD out by itself.
   const isHead = request.method === 'HEAD'
   const { route, name, params } = findRoute(

@@ -1,8 +1,9 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { answer, refuse } from './answer.ts'
 import { HttpError } from './error.ts'
 import { http, https } from './late.ts'
+import { turnsOf } from './turns.ts'
 
 /** A request from its first byte to the end of its answer; what becomes known on the way is noted here. */
 export type Visit = {
@@ -68,7 +69,7 @@ export type Limits = {
   readonly idleMs: number
   /** One request is answered at a time. After the last of so many, and after a refusal, the connection ends. */
   readonly requestsPerConnection: number
-  /** How long an answered connection waits for the next request. */
+  /** How long an answered connection waits for the next request to begin; its headers have `headersMs` besides. */
   readonly keptMs: number
 }
 
@@ -92,6 +93,8 @@ export type Listener = Place & {
   readonly limits?: Partial<Limits>
   /** Runs before each route; throws HttpError to refuse. */
   readonly guard?: (request: IncomingMessage, path: string) => void
+  /** Takes connections that want another protocol; without it they are requests like others. */
+  readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
   /** Hears of each request, before the guard. */
   readonly watch?: (visit: Visit) => void
   /** Hears of each refusal, before it is answered. */
@@ -134,35 +137,44 @@ function newServer(listener: Listener, limits: Limits): Server {
     connectionsCheckingInterval: 1000,
     maxHeaderSize: 8192,
   }
-  const placeOf = inTurn(limits.requestsPerConnection)
-  const hear = (request: IncomingMessage, response: ServerResponse) => {
+  const server = bareServer(listener.tls, options)
+  const turns = turnsOf(limits)
+  const hear = (request: IncomingMessage, response: ServerResponse, refusal?: HttpError) => {
     const visit: Visit = { request, response }
-    const place = placeOf(visit)
-    response.shouldKeepAlive &&= place === 'one of more'
+    const turn = turns.take(request.socket, response)
+    response.shouldKeepAlive &&= turn === 'one of more' && server.listening
+    response.once('close', () => {
+      if (!server.listening) server.closeIdleConnections()
+    })
     listener.watch?.(visit)
-    const answered = place === 'too early' ? Promise.reject(tooEarly()) : answer(listener, visit)
-    answered.catch((error: unknown) => refuse(visit, error, listener))
+    answer(listener, visit, turn === 'too early' ? tooEarly() : refusal).catch((error: unknown) =>
+      refuse(visit, error, listener),
+    )
   }
-  if (listener.tls === undefined) return http().createServer(options, hear)
-  const { key, certificate } = listener.tls
-  return https().createServer(
-    { ...options, key, cert: certificate, minVersion: 'TLSv1.3', handshakeTimeout: headersMs },
-    hear,
-  )
+  server.on('request', (request, response) => {
+    hear(request, response)
+  })
+  // Node would answer by itself, unseen, and take a body of any length.
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    hear(request, response, new HttpError(417, 'an expectation that is not known', 'send no expect header'))
+  })
+  const { upgrade } = listener
+  if (upgrade !== undefined)
+    server.on('upgrade', (request, socket, head) => {
+      turns.end(request.socket)
+      upgrade(request, socket, head)
+    })
+  return server
 }
 
-/** Which of its connection's requests one is; too early while the one before has no answer. */
-function inTurn(requestsMax: number): (visit: Visit) => 'one of more' | 'last' | 'too early' {
-  const seen = new WeakMap<Socket, { count: number; current: ServerResponse | undefined }>()
-  return ({ request: { socket }, response }) => {
-    const state = seen.get(socket) ?? { count: 0, current: undefined }
-    if (state.current !== undefined) return 'too early'
-    state.count += 1
-    state.current = response
-    seen.set(socket, state)
-    response.once('close', () => (state.current = undefined))
-    return state.count < requestsMax ? 'one of more' : 'last'
-  }
+function bareServer(
+  tls: Listener['tls'],
+  options: ServerOptions & { readonly headersTimeout: number },
+): Server {
+  if (tls === undefined) return http().createServer(options)
+  const { key, certificate } = tls
+  const { headersTimeout: handshakeTimeout } = options
+  return https().createServer({ ...options, key, cert: certificate, minVersion: 'TLSv1.3', handshakeTimeout })
 }
 
 function tooEarly(): HttpError {

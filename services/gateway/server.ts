@@ -64,7 +64,7 @@ export async function serveGateway(gateway: Gateway): Promise<Server> {
   const rates = { ...ratesOfAddress, ...gateway.rates }
   const any = rateLimiter(rates.any, nowMs)
   const slow = rateLimiter(rates.slow, nowMs)
-  const server = await serveHttp({
+  return serveHttp({
     address: gateway.address,
     port: gateway.port,
     tls: gateway.certificate,
@@ -80,10 +80,8 @@ export async function serveGateway(gateway: Gateway): Promise<Server> {
       write(faultLine(error, visit && requestIdOf(visit)))
     },
     routes: admitted(gateway, metrics, slow),
+    ...(gateway.upgrade && { upgrade: noted(write, upgrades(gateway.upgrade, metrics, [any, slow])) }),
   })
-  if (gateway.upgrade !== undefined)
-    server.on('upgrade', noted(write, upgrades(gateway.upgrade, metrics, [any, slow])))
-  return server
 }
 
 type Upgrade = NonNullable<Gateway['upgrade']>

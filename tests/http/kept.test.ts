@@ -1,14 +1,15 @@
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import type { Routes } from '../../http/server.ts'
-import { bodyBytesMax, dial, received, routes, serving } from './serving.ts'
+import { closeHttp, type Limits, type Routes, serveHttp } from '../../http/server.ts'
+import { HttpError } from '../../http/error.ts'
+import { bodyBytesMax, dial, received, routes, serving, unheard } from './serving.ts'
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`
 const post = (body: string) =>
   `POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`
 
-const keeping = (t: Test, served: Routes, more: { requestsPerConnection?: number; keptMs?: number } = {}) =>
+const keeping = (t: Test, served: Routes, more: Partial<Limits> = {}) =>
   serving(t, served, { limits: { requestsPerConnection: 3, keptMs: 60_000, ...more } })
 
 /** The next answer on a connection, whole: those of the routes here come in one piece. */
@@ -98,4 +99,69 @@ t.test('a client that wants its connection ended has that', async t => {
   const all = received(socket)
   socket.write('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
   t.match(await all, /\r\nconnection: close\r\n[^]*hello$/i)
+})
+
+t.test('nor does one stay on which bytes come that begin none', async t => {
+  const { port } = await keeping(t, routes, { keptMs: 20, headersMs: 20 })
+  const socket = await dial(port)
+  await next(socket, get('/'))
+  const drip = setInterval(() => socket.write('\r\n'), 1)
+  t.equal(await received(socket), '')
+  clearInterval(drip)
+})
+
+t.test('an expectation that nobody knows is guarded, seen and refused, and ends the connection', async t => {
+  const seen: string[] = []
+  const server = await serveHttp({
+    address: '127.0.0.1',
+    port: 0,
+    routes,
+    report: unheard,
+    limits: { requestsPerConnection: 3, keptMs: 60_000 },
+    watch: ({ request }) => seen.push(request.url ?? ''),
+    guard: (_, path) => {
+      if (path === '/guarded') throw new HttpError(429, 'too many', 'wait')
+    },
+  })
+  t.teardown(() => closeHttp(server))
+  const { port } = server.address() as AddressInfo
+  const ask = async (path: string) => {
+    const socket = await dial(port)
+    const all = received(socket)
+    const length = 10_000_000
+    socket.write(`POST ${path} HTTP/1.1\r\nhost: x\r\nexpect: wonders\r\ncontent-length: ${length}\r\n\r\n`)
+    socket.write(Buffer.alloc(length))
+    return all
+  }
+  t.match(await ask('/'), /^HTTP\/1.1 417 [^]*\r\nconnection: close\r\n/i)
+  t.match(await ask('/guarded'), /^HTTP\/1.1 429 /)
+  t.same(seen, ['/', '/guarded'])
+})
+
+t.test('a server that closes ends a kept connection with the answer that was under way', async t => {
+  const [begun, finish] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()]
+  const { port, server } = await keeping(t, {
+    'GET /': {
+      handle: async () => {
+        begun.resolve(undefined)
+        await finish.promise
+        return { body: 'whole' }
+      },
+    },
+  })
+  let forced = false
+  const force = server.closeAllConnections.bind(server)
+  server.closeAllConnections = () => {
+    forced = true
+    force()
+  }
+  const socket = await dial(port)
+  const all = received(socket)
+  socket.write(get('/'))
+  await begun.promise
+  const closed = closeHttp(server)
+  finish.resolve(undefined)
+  t.match(await all, /whole$/)
+  await closed
+  t.notOk(forced)
 })
