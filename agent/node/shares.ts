@@ -38,7 +38,8 @@ export function guardiansOf(node: Node): GuardianClient {
     withLeaseKey: use => withLeaseKey(storeFolder(dataFolder), use),
     isUnlocked: () => machine.dataOpen === true,
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim().replaceAll('-', ''),
-    release: () => ({ counter, floor: counter }),
+    // The lower of two proven releases: none is recorded yet. A guardian never forgets a floor.
+    release: () => ({ counter, floor: 0 }),
   })
   return noting(client, node.contacts)
 }
