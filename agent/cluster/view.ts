@@ -41,7 +41,7 @@ export type ClusterView = {
   readonly hear: (news: News, refusedMax?: () => number) => Promise<Heard>
   /** Where an operator says that a member is: until it says itself, and never passed on. False for no member. */
   readonly hint: (node: string, endpoint: string) => boolean
-  /** A record with what was heard in it. */
+  /** A record with what was heard in it; a departure that it names and nobody has heard of yet stays. */
   readonly into: (record: NodeRecord) => NodeRecord
 }
 
@@ -111,7 +111,12 @@ export function clusterView(record: ViewOf): ClusterView {
       if (isMember) hints.set(node, endpoint)
       return isMember
     },
-    into: present => ({ ...present, ...news() }),
+    into: record => {
+      const { membership: heard, endpoints: places } = news()
+      const unheard = record.membership.departures.filter(one => !membership.departures.has(one.node))
+      const departures = [...heard.departures, ...unheard]
+      return { ...record, membership: { ...heard, departures }, endpoints: places }
+    },
   }
 }
 

@@ -72,11 +72,16 @@ export async function leave(
   const { cluster, nodeId } = node.record
   const facts = { cluster, node: nodeId, at: formatTime(new Date(world.nowMs())) }
   const departure = await world.withLeaseKey(key => Promise.resolve(signLeaving(facts, key)))
+  // Before anybody can hear of it: who has heard gives it no share, and only its record says then that it needs none.
+  await changeRecord(node, record => node.view.into(departing(record, departure)))
   await node.view.hear({ membership: { ...noMembers, departures: [departure] }, endpoints: [] })
-  // Before anybody is told: who is told gives it no share.
-  await changeRecord(node, node.view.into)
   beginLeaving(node, world)
   return { status: 'leaving', node: nodeId }
+}
+
+function departing({ membership, ...record }: NodeRecord, departure: Departure): NodeRecord {
+  const others = membership.departures.filter(one => one.node !== departure.node)
+  return { ...record, membership: { ...membership, departures: [...others, departure] } }
 }
 
 /** True where the unlocked node itself has signed that it leaves: then its volume may be destroyed. */

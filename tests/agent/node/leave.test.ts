@@ -1,5 +1,6 @@
 import t from 'tap'
 import { beginLeaving, hasLeft, leave } from '../../../agent/node/leave.ts'
+import { changeRecord } from '../../../agent/node/records.ts'
 import { composeEviction, evicted, signLeaving } from '../../../protocol/cluster/departure.ts'
 import { noMembers } from '../../../protocol/cluster/membership.ts'
 import { formatTime } from '../../../protocol/fields.ts'
@@ -122,9 +123,47 @@ t.test('a departure that cannot be stored is not acted on, and can be ordered ag
       broken && hasLeft(next) ? Promise.reject(new Error('disk away')) : Promise.resolve(next),
   }
   await t.rejects(leave(node, { order: set.order() }, set.world), { message: 'disk away' })
-  t.same(set.did, [])
+  t.same([set.did, departed(set)], [[], []], 'and nobody has heard of it')
   broken = false
   await leave(node, { order: set.order({ number: 2 }) }, set.world)
+  await set.ended
+})
+
+const departed = ({ node }: Set) => [...node.view.membership().departures.keys()]
+
+t.test('who asks while the departure is stored hears nothing of it', async t => {
+  const set = setUp(3)
+  const asked = Promise.withResolvers<unknown>()
+  const node: Set['node'] = {
+    ...set.node,
+    keepRecord: async next => {
+      if (hasLeft(next)) {
+        const said = { digest: '0'.repeat(64) }
+        asked.resolve(await set.node.spread?.answer(said, set.nodes[1]?.nodeId ?? ''))
+      }
+      return next
+    },
+  }
+  await leave(node, { order: set.order() }, set.world)
+  t.match(await asked.promise, { news: { membership: { departures: { length: 0 } } } })
+  t.same(departed(set), [set.own.nodeId])
+  await set.ended
+})
+
+t.test('news that are stored behind the departure, and before it is heard, keep it', async t => {
+  const set = setUp(3)
+  let later: Promise<unknown> | undefined
+  const node: Set['node'] = {
+    ...set.node,
+    keepRecord: next => {
+      if (hasLeft(next)) later ??= changeRecord(node, node.view.into)
+      return Promise.resolve(next)
+    },
+  }
+  await leave(node, { order: set.order() }, set.world)
+  await later
+  t.ok(hasLeft(node.record))
+  t.equal(node.record.membership.departures.length, 1)
   await set.ended
 })
 
