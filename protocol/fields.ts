@@ -50,8 +50,8 @@ const octet = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
 /** An IPv4 address in its one spelling: no leading zeros. */
 export const ipv4 = z.string().regex(new RegExp(`^${octet}(\\.${octet}){3}$`), 'not an IPv4 address')
 
-/** A program version: what may stand in os-release, an HTTP header and on a console. */
-export const version = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z.+~-]{0,63}$/, 'not a version')
+/** A program version: what may stand in os-release, an HTTP header and on a console. Short: each node stores all hellos. */
+export const version = z.string().regex(/^[0-9A-Za-z][0-9A-Za-z.+~-]{0,31}$/, 'not a version')
 
 /** An integer that JSON carries exactly, from 0. */
 export const counter = z.int().min(0)

@@ -13,7 +13,6 @@ export const helloSchema = z.strictObject({
   /** Ed25519, of the key that lies on the encrypted data partition alone: what only an unlocked node may say. */
   lease: base64url({ length: 32 }),
   version,
-  tpm: base64url({ max: 4096 }).optional(),
   expires: time,
 })
 

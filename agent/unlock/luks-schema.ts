@@ -9,8 +9,8 @@ const iterations = z.int().min(1000).max(100_000)
 const salt = z.base64().length(44)
 // 64 bytes of key, split into 4,000 stripes, rounded up to 4 KiB.
 const areaBytes = 258_048
-/** Together, with the keyslots, they fit the JSON area. */
-const tokenBytesMax = {
+/** As JSON. Together, with the keyslots, they fit the JSON area; a record of the largest cluster has 700,000. */
+export const tokenBytesMax = {
   'orama-node': 768 * 1024,
   'orama-escrow': 16 * 1024,
   'orama-shares': 176 * 1024,
@@ -94,8 +94,23 @@ export const sectorSize = z.literal([512, 4096])
 function token<Type extends TokenType>(type: Type) {
   return z
     .looseObject({ type: z.literal(type), keyslots: z.array(slotName).max(0) })
-    .refine(value => JSON.stringify(value).length <= tokenBytesMax[type], `token ${type} is too long`)
+    .refine(isShort, `token ${type} is too long`)
     .optional()
+}
+
+type Token = { readonly type: TokenType; readonly [key: string]: unknown }
+
+/** Throws RangeError for a token with which its whole header would be refused for ever. */
+export function checkTokenSize(token: Token): void {
+  if (isShort(token)) return
+  const bytesMax = tokenBytesMax[token.type]
+  throw new RangeError(
+    `Cannot write token ${token.type}: it has more than the ${bytesMax} bytes that are read`,
+  )
+}
+
+function isShort(token: Token): boolean {
+  return JSON.stringify(token).length <= tokenBytesMax[token.type]
 }
 
 export const tokens = z.strictObject({

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { macRecord, signedRecordSchema, type NodeRecord, type SignedRecord } from '../../protocol/record.ts'
 import { secretBuffer } from '../../protocol/secret.ts'
 import { syncFolder } from '../system/sync.ts'
+import { checkTokenSize } from './luks-schema.ts'
+import { nodeToken } from './tokens.ts'
 
 /**
  * The authoritative enrollment record on the encrypted data partition, and the key of its MAC:
@@ -60,10 +62,14 @@ export async function readStore(folder: string): Promise<Store> {
   return next === undefined ? { current } : { current, next }
 }
 
-/** Signs a record and keeps it as the next one. It counts once the token holds it: see `promoteNext`. */
+/**
+ * Signs a record and keeps it as the next one. It counts once the token holds it: see `promoteNext`. Throws RangeError
+ * for one that no token may hold.
+ */
 export async function writeNext(folder: string, record: NodeRecord): Promise<SignedRecord> {
   return withKey(folder, async key => {
     const signed = macRecord(record, key)
+    checkTokenSize(nodeToken(signed))
     await writeSynced(folder, files.next, JSON.stringify(signed))
     return signed
   })

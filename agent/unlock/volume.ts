@@ -4,6 +4,7 @@ import { readLuksHeader } from './header-read.ts'
 import { inHeaderTurn } from './header-turn.ts'
 import { putToken } from './header-write.ts'
 import { tokenIds, type TokenType } from './luks-header.ts'
+import { checkTokenSize } from './luks-schema.ts'
 
 /** Of a keyslot's secret. */
 export const secretBytes = 32
@@ -114,9 +115,10 @@ export async function closeVolume(run: Run, name: string): Promise<void> {
 
 /**
  * Writes a token in one update of the header, in place of the one of its type where there is one; also while the volume
- * is re-encrypted, when cryptsetup would not.
+ * is re-encrypted, when cryptsetup would not. Throws RangeError for one that is too long to be read again.
  */
 export async function writeToken(run: Run, device: string, token: LuksToken): Promise<void> {
+  checkTokenSize(token)
   const id = String(tokenIds[token.type])
   const args = ['token', 'import', '--token-id', id, '--token-replace', '--disable-external-tokens', device]
   await inHeaderTurn(device, async () => {

@@ -44,7 +44,7 @@ export function appending(entry: Entry, seen: number, now: Date): Statement {
   ]
 }
 
-// A record has up to 12 KB; a page of them stays far below what a reply may have.
+// A record has up to 2 KB; a page of them stays far below what a reply may have.
 const pageRows = 128
 
 /** The next rows behind this one; without entry where the row is not what a gateway wrote. */
