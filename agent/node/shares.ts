@@ -62,6 +62,7 @@ export function startCare(
     members: view.members,
     leaving: view.leaving,
     isBarred: () => isBarred(node),
+    isRekeying: () => node.rekey !== undefined,
     nowMs: bootTimeMs,
     random: Math.random,
     gatherMs: hurried(gatherMs, 'shares'),

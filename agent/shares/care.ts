@@ -16,6 +16,8 @@ export type CareOf = {
   readonly leaving?: () => readonly string[]
   /** True where guardians would not give the secret back: then it is not shared anew, since it could not be tried. */
   readonly isBarred?: () => boolean
+  /** True while the disk is being given a new key, also where that has stopped: the ways to it stay as they are. */
+  readonly isRekeying?: () => boolean
   /** CLOCK_BOOTTIME in milliseconds. */
   readonly nowMs: () => number
   /** 0 ≤ x < 1. */
@@ -56,13 +58,14 @@ const sweepMs = 3_600_000
 export function careForShares(of: CareOf): Care {
   const { world } = of
   const sharing = sharer(of)
+  const isRekeying = () => of.isRekeying?.() === true
   let sweptMs: number | undefined
   let trouble: string | undefined
   let settled = false
   return {
     round: async () => {
       // Before anything else is changed: what was cut off has to have come to its end.
-      if (!sharing.isUnderWay()) settled ||= await isSettled(of)
+      if (!sharing.isUnderWay() && !isRekeying()) settled ||= await isSettled(of)
       const { lacking, overfull } = await sayLease(of)
       if (!settled || sharing.isUnderWay()) return
       const isSweep = sweptMs === undefined || of.nowMs() - sweptMs >= sweepMs
@@ -73,13 +76,14 @@ export function careForShares(of: CareOf): Care {
       const before = trouble
       trouble = need.kind === 'ask-owner' ? troubleOf(need.guardians) : undefined
       logTrouble(world, before, trouble)
-      sharing.consider(of.isBarred?.() === true ? { kind: 'none' } : need)
+      sharing.consider(of.isBarred?.() === true || isRekeying() ? { kind: 'none' } : need)
     },
     goodbye: async () => {
       await Promise.allSettled(holdersOf(world).map(holder => of.guardians.say(holder, 'goodbye')))
     },
     takeBack: async () => {
       if (!settled) throw new Error('Cannot take secret back: what was cut off has not ended yet')
+      if (isRekeying()) throw new Error('Cannot take secret back: the disk is being given a new key')
       await sharing.exclusively(() => takeBack(world))
       await sweep(world, others(of))
     },

@@ -7,6 +7,7 @@ import { addKeyslot, killKeyslot, tryOpen } from './volume.ts'
 export type Keyslots = {
   /** Adds one that this secret opens, and has it opened once. Returns its number. */
   readonly add: (secret: Buffer) => Promise<number>
+  /** Rejects, with nothing destroyed, while the volume is re-encrypted. */
   readonly kill: (keyslot: number) => Promise<void>
   readonly list: () => Promise<readonly number[]>
 }

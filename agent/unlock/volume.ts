@@ -3,7 +3,7 @@ import { pendingLabel } from '../disk/blank.ts'
 import { readLuksHeader } from './header-read.ts'
 import { inHeaderTurn } from './header-turn.ts'
 import { putToken } from './header-write.ts'
-import { tokenIds, type TokenType } from './luks-header.ts'
+import { type LuksHeader, tokenIds, type TokenType } from './luks-header.ts'
 import { checkTokenSize } from './luks-schema.ts'
 
 /** Of a keyslot's secret. */
@@ -102,10 +102,17 @@ export async function addKeyslot(
   await inHeaderTurn(of.device, () => run('cryptsetup', args, { input: of.secret, timeoutMs: slowMs }))
 }
 
-/** Destroys a keyslot: its secret opens nothing any more. */
+/**
+ * Destroys a keyslot: its secret opens nothing any more. Throws Error while the volume is re-encrypted, when the data
+ * needs both keys and cryptsetup would destroy either; SyntaxError for a header that does not tell.
+ */
 export async function killKeyslot(run: Run, device: string, keyslot: number): Promise<void> {
   const args = ['luksKillSlot', '--batch-mode', device, String(keyslot)]
-  await inHeaderTurn(device, () => run('cryptsetup', args, { timeoutMs: slowMs }))
+  await inHeaderTurn(device, async () => {
+    if (isMarked(await readLuksHeader(device)))
+      throw new Error(`Cannot destroy keyslot ${keyslot}: the disk is being given a new key`)
+    await run('cryptsetup', args, { timeoutMs: slowMs })
+  })
 }
 
 /** cryptsetup close: takes the mapping away and its key out of the kernel. */
@@ -130,7 +137,12 @@ export async function writeToken(run: Run, device: string, token: LuksToken): Pr
 /** A header that cannot be read is cryptsetup's to refuse or to mend. */
 async function isReencrypted(device: string): Promise<boolean> {
   const found = await readLuksHeader(device).catch(() => undefined)
-  return found?.reencryption !== undefined && found.reencryption.kind !== 'begun'
+  return found !== undefined && isMarked(found)
+}
+
+/** Before the mark the new key belongs to no data. */
+function isMarked({ reencryption }: LuksHeader): boolean {
+  return reencryption !== undefined && reencryption.kind !== 'begun'
 }
 
 /** Takes a token out of the header; an error where there is none. */

@@ -62,6 +62,14 @@ type Set = ReturnType<typeof setUp>
 const refused: readonly (readonly [...Refusal<Set>, set?: Set])[] = [
   ...wrongOrders('escrow'),
   ...closed,
+  [
+    'a rekey that is under way, or has stopped',
+    ({ node, take }) => {
+      node.rekey = { state: 'stopped', percent: 40, stop: () => Promise.resolve() }
+      return take()
+    },
+    409,
+  ],
   ['five guardians', ({ take }) => take(), 409, setUp(6)],
   ['an escrow', ({ take }) => take(), 409, setUp(4, escrow)],
 ]

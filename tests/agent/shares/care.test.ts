@@ -167,6 +167,40 @@ t.test('nothing is shared before what was cut off has come to its end', async t 
   t.equal(bench.log.filter(line => line.includes('header away')).length, failed)
 })
 
+t.test('while the disk is given a new key no keyslot is destroyed, no way to it changed', async t => {
+  let isRekeying = true
+  const few = () => Array.from({ length: 4 }, (_, at) => someNodeId(at))
+  const { bench, care, rounds } = await caring(5, 'shares', { isRekeying: () => isRekeying, members: few })
+  const { keyslots } = bench.disk
+  // The one with the new key, and what is no keyslot: the record names neither.
+  for (const keyslot of [7, 8]) keyslots.set(keyslot, Buffer.alloc(32))
+  const before = [...keyslots.keys()]
+  // As after an unlock that goes on with it, and ends with an error.
+  await care.holdBack(() => Promise.resolve())
+  await rounds(3)
+  t.same([...keyslots.keys()], before)
+  t.equal(care.isChanging(), true)
+  await t.rejects(care.takeBack(), { message: /has not ended yet/ })
+  isRekeying = false
+  await rounds(1)
+  t.same([...keyslots.keys()], [bench.disk.record.openings.current.keyslot])
+})
+
+t.test('a rekey that has stopped since its order holds back what was settled before', async t => {
+  let isRekeying = false
+  const { bench, care, rounds } = await caring(5, 'shares', { isRekeying: () => isRekeying })
+  await rounds(1)
+  isRekeying = true
+  await t.rejects(care.takeBack(), { message: /is being given a new key/ })
+  bench.stores.get(bench.plan.guardians[0] ?? '')?.clear()
+  const { current } = bench.disk.record.openings
+  await rounds(60)
+  t.same(bench.disk.record.openings.current, current)
+  isRekeying = false
+  await care.takeBack()
+  t.same(epochOf(bench), ['escrow'])
+})
+
 t.test('the secret goes back to the owner, and guardians erase what they have', async t => {
   const few = () => Array.from({ length: 4 }, (_, at) => someNodeId(at))
   const { bench, care, rounds } = await caring(5, 'shares', { members: few })

@@ -4,48 +4,24 @@ import { run } from '../../../agent/system/run.ts'
 import { checkLuksHeader } from '../../../agent/unlock/luks-header.ts'
 import { beginReencryption } from '../../../agent/unlock/reencrypt.ts'
 import { formattedFile, goodPair, withMetadata } from './luks-samples.ts'
+import {
+  at,
+  clean,
+  dropOld,
+  type Edit,
+  end,
+  hot,
+  json,
+  type Metadata,
+  mib,
+  part,
+  place,
+  unmarked,
+} from './reencryption-samples.ts'
 
 const { device, secret } = await formattedFile(t.testdir())
 await beginReencryption(run, { device, secret, keyslot: 0 })
 const { primary, secondary } = await goodPair(device)
-
-type Edit = Parameters<typeof withMetadata>[1]
-type Metadata = Parameters<Edit>[0]
-const json = (value: unknown) => value as never
-const at = (m: Metadata, ...path: string[]): Metadata =>
-  path.reduce<{ [key: string]: Metadata }>((found, name) => found[name] ?? {}, m)
-
-const mib = 1024 ** 2
-const part = (from: number, size: number | 'dynamic', flag?: string) => ({
-  type: 'crypt',
-  offset: String(dataOffset + from),
-  size: String(size),
-  iv_tweak: String(from / 512),
-  encryption: 'aes-xts-plain64',
-  sector_size: 4096,
-  ...(flag === undefined ? {} : { flags: [flag] }),
-})
-
-type Part = ReturnType<typeof part>
-/** Segments, and which of them have the old key and the new. */
-function place(m: Metadata, running: readonly Part[], keys: { before: string[]; after: string[] }): void {
-  const sector = Number(at(m, 'segments', '0')['sector_size'])
-  const all = [...running, part(0, 'dynamic', 'backup-previous'), part(0, 'dynamic', 'backup-final')]
-  const entries = all.map((one, id) => [String(id), { ...one, sector_size: sector }])
-  m['segments'] = json(Object.fromEntries(entries))
-  at(m, 'digests', '0')['segments'] = json(keys.before)
-  at(m, 'digests', '1')['segments'] = json(keys.after)
-}
-
-const clean = (m: Metadata) => {
-  const running = [part(0, 16 * mib), part(16 * mib, 'dynamic')]
-  place(m, running, { before: ['1', '2'], after: ['0', '3'] })
-}
-const hot = (m: Metadata) => {
-  const zone = part(16 * mib, 16 * mib, 'in-reencryption')
-  const running = [part(0, 16 * mib), zone, part(32 * mib, 'dynamic')]
-  place(m, running, { before: ['1', '2', '3'], after: ['1', '0', '4'] })
-}
 
 // These are the forms that cryptsetup was seen to write.
 const forms: readonly (readonly [string, Edit, object])[] = [
@@ -85,28 +61,8 @@ const forms: readonly (readonly [string, Edit, object])[] = [
     },
     { kind: 'ended', oldKeyslots: [], newKeyslot: '1' },
   ],
-  [
-    'a new key that is not used yet',
-    m => {
-      delete m['keyslots']?.['2']
-      m['segments'] = json({ '0': part(0, 'dynamic') })
-      at(m, 'digests', '0')['segments'] = json(['0'])
-      at(m, 'digests', '1')['segments'] = json([])
-      delete m['digests']?.['2']
-      delete m['config']?.['requirements']
-    },
-    { kind: 'begun', oldKeyslots: ['0'], newKeyslot: '1' },
-  ],
+  ['a new key that is not used yet', unmarked, { kind: 'begun', oldKeyslots: ['0'], newKeyslot: '1' }],
 ]
-
-function end(m: Metadata): void {
-  place(m, [part(0, 'dynamic')], { before: ['1'], after: ['0', '2'] })
-}
-
-function dropOld(m: Metadata): void {
-  at(m, 'digests', '0')['keyslots'] = json([])
-  delete m['keyslots']?.['0']
-}
 
 for (const [what, edit, expected] of forms)
   t.test(`checkLuksHeader() takes ${what}`, t => {
