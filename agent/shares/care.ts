@@ -1,6 +1,6 @@
 import { type EpochId, isSameEpoch } from '../../protocol/shares/epoch.ts'
 import { epochsOf, type Opening } from '../../protocol/shares/opening.ts'
-import { planShares, type SharePlan } from '../../protocol/shares/plan.ts'
+import { planShares } from '../../protocol/shares/plan.ts'
 import { describe } from '../system/log.ts'
 import { escrowAnew, settle, shareAnew, sweep, takeBack, type Use } from './change.ts'
 import type { GuardianClient } from './guardian-client.ts'
@@ -127,23 +127,28 @@ type Sharer = {
   readonly consider: (need: Need) => void
 }
 
+type Wanted = Extract<Need, { kind: 'share' }>
+
+/** When to share anew, and whether the need was urgent when that was decided. */
+type Due = { readonly ms: number; readonly urgent: boolean }
+
 /** Gathers what there is need for, shares anew, and tries again later and later where that fails. */
 function sharer(of: CareOf): Sharer {
   const { world } = of
-  let dueMs: number | undefined
+  let due: Due | undefined
   let failures = 0
   let isUnderWay = false
-  const share = async (plan: SharePlan) => {
+  const share = async ({ plan, urgent }: Wanted) => {
     isUnderWay = true
     try {
       await shareAnew(world, plan)
       await sweep(world, holding(of))
       failures = 0
-      dueMs = undefined
+      due = undefined
     } catch (cause) {
       world.log(`shares: ${describe(cause)}`)
       failures += 1
-      dueMs = of.nowMs() + Math.min(failedMinMs * 2 ** (failures - 1), failedMaxMs)
+      due = { ms: of.nowMs() + Math.min(failedMinMs * 2 ** (failures - 1), failedMaxMs), urgent }
     } finally {
       isUnderWay = false
     }
@@ -161,16 +166,22 @@ function sharer(of: CareOf): Sharer {
     },
     consider: need => {
       if (need.kind !== 'share') {
-        dueMs = undefined
+        due = undefined
         return
       }
-      if (dueMs === undefined) {
-        dueMs = of.nowMs() + (need.urgent ? urgentMs : of.gatherMs) * (1 + of.random() / 10)
-        world.log(`shares: to be made anew: ${need.why}`)
-      }
-      if (of.nowMs() >= dueMs) void share(need.plan)
+      const ms = dueMsOf(of, need, due)
+      if (ms !== due?.ms) world.log(`shares: to be made anew: ${need.why}`)
+      due = { ms, urgent: need.urgent }
+      if (of.nowMs() >= ms) void share(need)
     },
   }
+}
+
+/** Sooner when a need becomes urgent, but once: an urgent try that fails is made again later and later as well. */
+function dueMsOf({ nowMs, random, gatherMs }: CareOf, { urgent }: Wanted, due: Due | undefined): number {
+  if (due !== undefined && (due.urgent || !urgent)) return due.ms
+  const ms = nowMs() + (urgent ? urgentMs : gatherMs) * (1 + random() / 10)
+  return Math.min(ms, due?.ms ?? Infinity)
 }
 
 /** The others, and those that leave: who may have shares of this node. */

@@ -103,6 +103,74 @@ t.test('who leaves is told within seconds to erase what it holds, when there are
   t.equal(bench.disk.record.openings.current.kind, 'shares')
 })
 
+/** Six guardians, and one that joins, which nobody reaches; then the sixth leaves. */
+async function awaitingLeaver() {
+  const gone = someNodeId(6)
+  const all = Array.from({ length: 8 }, (_, at) => someNodeId(at))
+  let leaving: readonly string[] = []
+  const set = await caring(6, 'shares', {
+    members: () => all.filter(one => !leaving.includes(one)),
+    leaving: () => leaving,
+  })
+  const { bench } = set
+  const held = () => bench.stores.get(gone)?.get(bench.disk.record.nodeId)?.length ?? 0
+  const kept = new Map(bench.guardians)
+  return {
+    ...set,
+    held,
+    leave: () => void (leaving = [gone]),
+    failures: () => bench.log.filter(line => line.includes('Cannot share secret')).length,
+    goAway: () => {
+      for (const one of bench.plan.guardians.slice(0, 3)) bench.guardians.delete(one)
+    },
+    comeBack: () => {
+      for (const [one, guardian] of kept) bench.guardians.set(one, guardian)
+    },
+  }
+}
+
+t.test('who leaves while other changes are gathered is not kept waiting for these', async t => {
+  const { rounds, leave, held } = await awaitingLeaver()
+  await rounds(4)
+  t.equal(held(), 1, 'who joined is waited for')
+  leave()
+  await rounds(1)
+  t.equal(held(), 1, 'news of others that leave too have time to come')
+  await rounds(2)
+  t.equal(held(), 0)
+})
+
+t.test('nor while it is waited after a failure', async t => {
+  const { rounds, leave, held, goAway, comeBack, failures } = await awaitingLeaver()
+  goAway()
+  // The fourth failure is followed by four minutes.
+  t.ok(await until(rounds, () => failures() === 4))
+  comeBack()
+  await rounds(2)
+  t.equal(held(), 1)
+  leave()
+  await rounds(2)
+  t.equal(held(), 0)
+})
+
+t.test(
+  'where guardians are away, that somebody leaves does not have the others asked all the time',
+  async t => {
+    const { rounds, leave, goAway, failures, bench } = await awaitingLeaver()
+    goAway()
+    await rounds(4)
+    leave()
+    // At 10 s, and then 30 s, 1 and 2 minutes after the one before.
+    await rounds(20)
+    t.equal(failures(), 4)
+    t.equal(
+      bench.log.filter(line => line.includes('to be made anew')).length,
+      2,
+      'said when it is brought forward',
+    )
+  },
+)
+
 t.test('where too few guardians answer the old way stays, and it is tried again', async t => {
   const { bench, rounds } = await caring(5, 'escrow')
   const away = bench.plan.guardians.slice(0, 2)
