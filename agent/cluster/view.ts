@@ -26,6 +26,8 @@ export type ClusterView = {
   readonly membership: () => Membership
   /** The WireGuard address of a member, also of one that leaves. */
   readonly addressOf: (node: string) => string | undefined
+  /** How many milliseconds ago this node heard of a member; undefined where it knew of it when it started. */
+  readonly heardMsAgo: (node: string) => number | undefined
   /** Who has left by itself a short while ago, by node id. */
   readonly leaving: () => readonly string[]
   /** `needed`: of those that leave, who still is a peer. */
@@ -61,11 +63,13 @@ export type ViewOf = Pick<
   'nodeId' | 'wireguard' | 'cluster' | 'authority' | 'membership' | 'endpoints'
 >
 
-export function clusterView(record: ViewOf): ClusterView {
+/** `nowMs`: milliseconds of a clock that nobody sets. */
+export function clusterView(record: ViewOf, nowMs = () => performance.now()): ClusterView {
   const { nodeId, wireguard, cluster, authority } = record
   let membership = restore(record.membership, { cluster, authority })
   const endpoints = new Map(record.endpoints.map(one => [one.node, one]))
   const hints = new Map<string, string>()
+  const heardMs = new Map<string, number>()
   const news = (): News => ({ membership: recordsOf(membership), endpoints: [...endpoints.values()] })
   // Made once a change: it is asked for with every call.
   let digest: string | undefined
@@ -79,6 +83,7 @@ export function clusterView(record: ViewOf): ClusterView {
       refused => isEnough(refusals.length + refused),
     )
     membership = next
+    for (const node of next.members.keys()) if (!before.members.has(node)) heardMs.set(node, nowMs())
     for (const [node, one] of moved) {
       endpoints.set(node, one)
       hints.delete(node)
@@ -95,6 +100,10 @@ export function clusterView(record: ViewOf): ClusterView {
     addressOf: node => {
       const isEvicted = membership.departures.get(node)?.kind === 'evicted'
       return isEvicted ? undefined : membership.members.get(node)?.address
+    },
+    heardMsAgo: node => {
+      const atMs = heardMs.get(node)
+      return atMs === undefined ? undefined : nowMs() - atMs
     },
     leaving: () => leaving(membership, new Date()).map(member => member.nodeId),
     peers: (needed = []) =>

@@ -55,12 +55,19 @@ export async function evictNode(node: ClusterSide, order: SignedText): Promise<o
 
 /** Throws HttpError 409 where a node that goes is needed as a holder of shares. */
 export function refuseShort({ record, view }: ClusterSide, nodeId: string): void {
-  const short = leftShort({ node: nodeId, membership: view.membership(), record, now: new Date() })
+  const { heardMsAgo } = view
+  const short = leftShort({
+    node: nodeId,
+    membership: view.membership(),
+    record,
+    now: new Date(),
+    heardMsAgo,
+  })
   if (short.length === 0) return
   throw new HttpError(
     409,
     `too few would hold the shares of ${short.join(', ')}`,
-    'wait until they have shared anew, half an hour after the last change; or sign it with force',
+    'wait until they have shared anew: half an hour after somebody went, 90 min after a join; or sign it with force',
   )
 }
 

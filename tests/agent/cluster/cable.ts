@@ -16,21 +16,26 @@ export const records: MemberRecord[] = nodes.map((node, at) =>
 )
 
 /** The view of a node whose disk has these members, of whom none is judged any more, and where these nodes are. */
-export function viewOf(
+export function viewOf(...of: Parameters<typeof recordOf>): ClusterView {
+  return clusterView(recordOf(...of))
+}
+
+/** What such a view begins with. */
+export function recordOf(
   at: number,
   known: readonly (number | MemberRecord)[],
   endpoints: News['endpoints'] = [],
-): ClusterView {
+): NodeRecord {
   const members = known.flatMap(one => (typeof one === 'number' ? (records[one] ?? []) : one))
   const wireguard = { address: `10.0.0.${at + 1}`, prefix: 24, listenPort: 51_820, peers: [] }
-  return clusterView({
+  return {
     nodeId: ids[at] ?? '',
     cluster,
     authority: authority.address,
     wireguard,
     membership: { members, departures: [] },
     endpoints,
-  } as unknown as NodeRecord)
+  } as unknown as NodeRecord
 }
 
 export const endpoint = (at: number, number: number, host = '192.0.2.9') =>

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { clusterView } from '../../../agent/cluster/view.ts'
 import { signLeaving } from '../../../protocol/cluster/departure.ts'
 import { composeHold } from '../../../protocol/cluster/hold.ts'
 import { noMembers } from '../../../protocol/cluster/membership.ts'
@@ -11,7 +12,7 @@ import {
   newWallet,
   signedBy,
 } from '../../protocol/cluster/sample.ts'
-import { endpoint, joined, moved, nodes, records, viewOf } from './cable.ts'
+import { endpoint, joined, moved, nodes, recordOf, records, viewOf } from './cable.ts'
 
 const [, second, third] = nodes
 
@@ -143,3 +144,17 @@ t.test('the digest is that of the news, after each change and after none', async
     await hears({ membership: { ...noMembers, holds }, endpoints: [] }, true)
   }
 })
+
+t.test(
+  'clusterView() says how long ago it heard of a member, where that was not before its start',
+  async t => {
+    const clock = { ms: 1000 }
+    const view = clusterView(recordOf(0, [0, 1]), () => clock.ms)
+    const asked = () => [second, third].map(one => view.heardMsAgo(one?.nodeId ?? ''))
+    t.same(asked(), [undefined, undefined])
+    await view.hear(joined(...records.slice(0, 3)))
+    clock.ms += 500
+    await view.hear(joined(...records.slice(0, 3)))
+    t.same(asked(), [undefined, 500], 'once more is not anew')
+  },
+)

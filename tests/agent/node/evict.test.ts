@@ -7,7 +7,14 @@ import { composeEviction, type Eviction } from '../../../protocol/cluster/depart
 import { formatTime } from '../../../protocol/fields.ts'
 import { newEpochId } from '../../../protocol/shares/epoch.ts'
 import type { Opening } from '../../../protocol/shares/opening.ts'
-import { authority, cluster, newNode, newWallet, signedBy } from '../../protocol/cluster/sample.ts'
+import {
+  authority,
+  cluster,
+  joinRecord,
+  newNode,
+  newWallet,
+  signedBy,
+} from '../../protocol/cluster/sample.ts'
 import { memberNode } from './cluster-side.ts'
 
 function setUp(count: number) {
@@ -91,6 +98,17 @@ for (const [what, ageMs, isTaken] of ages)
     else await t.rejects(evict(4), { name: 'HttpError', message: /too few/ })
     t.equal(node.view.members().length, isTaken ? 4 : 5)
   })
+
+t.test(
+  'those of whom the node has just heard hold nothing yet, whenever their grants were issued',
+  async t => {
+    const { evict, node } = setUp(6)
+    const members = [7, 8, 9, 10, 11, 12].map(at => joinRecord({ address: `10.0.0.${at}` }))
+    await node.view.hear({ membership: { members, departures: [] }, endpoints: [] })
+    for (const at of [5, 4]) await evict(at)
+    await t.rejects(evict(3), { name: 'HttpError', status: 409, message: /too few would hold/ })
+  },
+)
 
 t.test('the own epochs count as they are: both of them, and only holders', async t => {
   const { node, ids, evict } = setUp(5)
