@@ -79,9 +79,9 @@ async function enroll(of: Enrolling, wanted: Wanted): Promise<JoinAnswer> {
   const { hello, grant, proof, claim } = wanted.request
   const invite = { voucher: held.voucher, proof }
   const admission = { hello, grant, invite, claim, address: held.address }
-  const completion = await orRelease(of, wanted, () => of.agent.join(admission))
+  const completion = await orRelease(of, held, () => of.agent.join(admission))
   const delivery = { completion, hello: wanted.hello, nodeIp: wanted.grant.nodeIp }
-  return follow(of, wanted, await orRelease(of, wanted, () => deliver(delivery, of.deliver)))
+  return follow(of, wanted, await orRelease(of, held, () => deliver(delivery, of.deliver)))
 }
 
 /** From here on the node is enrolled: nothing of it is given back. */

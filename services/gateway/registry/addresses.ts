@@ -27,6 +27,12 @@ export type Allocation = {
   readonly until: Date
 }
 
+export type Allocated = {
+  readonly address: string
+  /** False where this hello had it before. */
+  readonly isNew: boolean
+}
+
 export type AddressEntry = {
   readonly address: string
   readonly hello: string
@@ -39,7 +45,7 @@ export type AddressEntry = {
 
 export type Addresses = {
   /** The one that this hello has, else the lowest that is free; undefined where all are held or rest. */
-  readonly allocate: (allocation: Allocation, now: Date) => Promise<string | undefined>
+  readonly allocate: (allocation: Allocation, now: Date) => Promise<Allocated | undefined>
   /** The node was heard: the address is its own until it is freed. Also late, as long as nobody else has it. */
   readonly confirm: (hello: string) => Promise<'confirmed' | 'unknown'>
   /** The one that this hello was given last, as long as nobody else has it; also where it rests. */
@@ -103,7 +109,7 @@ async function allocate(
   { database, range }: { readonly database: Database; readonly range: Range },
   allocation: Allocation,
   now: Date,
-): Promise<string | undefined> {
+): Promise<Allocated | undefined> {
   const hello = sha256Hex.parse(allocation.hello)
   const until = new Date(deadline(allocation.until, now))
   const values = {
@@ -111,11 +117,13 @@ async function allocate(
     tokenHash: sha256Hex.parse(allocation.tokenHash),
     freeFrom: later(until, restDays * dayMs),
   }
-  await database.execute([again(values), lowest({ ...values, now }, range)], {
+  // Sent again after a lost answer they find it held: then it is not given back before its time.
+  const [, given] = await database.execute([again(values), lowest({ ...values, now }, range)], {
     repeatable: true,
   })
   const held = await find(database, hello)
-  return held === undefined ? undefined : formatIpv4(held.address)
+  if (held === undefined) return undefined
+  return { address: formatIpv4(held.address), isNew: given?.rowsAffected === 1 }
 }
 
 type Holder = { readonly hello: string; readonly tokenHash: string; readonly freeFrom: string }

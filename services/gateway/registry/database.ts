@@ -25,7 +25,8 @@ export type Database = {
 export type Repeat = {
   /**
    * True where these statements, carried out twice, leave what they leave when carried out once, with the same
-   * `rowsAffected` where the caller looks at it. Only then is a write sent again whose answer was lost.
+   * `rowsAffected` where the caller looks at it, or one that is safe. Only then is a write sent again whose answer was
+   * lost.
    */
   readonly repeatable: boolean
 }

@@ -5,7 +5,7 @@ import { checkVoucher } from '../../../protocol/cluster/voucher.ts'
 import type { InviteEntry } from '../../../protocol/cluster/joining.ts'
 import type { Trust } from '../../../protocol/cluster/trust.ts'
 import { addressSchema, recoverSigner } from '../../../protocol/wallet.ts'
-import { type Database, decide, jsonColumn, readRows } from './database.ts'
+import { type Database, decide, jsonColumn, readRows, type Statement } from './database.ts'
 import { deadline } from './times.ts'
 
 export type InviteState = InviteEntry['state']
@@ -19,8 +19,12 @@ export type Reservation = {
 }
 
 export type Added = 'stored' | 'expired' | 'taken'
-/** `finished`: this very hello has spent it already; `taken`: another has it reserved. */
-export type Reserved = 'reserved' | 'finished' | 'taken' | 'spent' | 'expired' | 'revoked' | 'unknown'
+/**
+ * `kept`: this very hello was the last that reserved it, and has not given it back; `finished`: it has spent it already;
+ * `taken`: another has it reserved.
+ */
+export type Reserved =
+  'reserved' | 'kept' | 'finished' | 'taken' | 'spent' | 'expired' | 'revoked' | 'unknown'
 export type Spent = 'spent' | 'not-reserved' | 'revoked' | 'unknown'
 
 export type Invites = {
@@ -90,19 +94,38 @@ async function add(
 async function reserve(database: Database, reservation: Reservation, now: Date): Promise<Reserved> {
   const { tokenHash, hello } = parseNames(reservation)
   const values = { tokenHash, hello, now: formatTime(now), until: deadline(reservation.until, now) }
-  const won = await decide(database, [
-    `UPDATE invites SET hello = :hello, reserved_until = :until
-     WHERE token_hash = :tokenHash AND spent_at IS NULL AND revoked_at IS NULL
-       AND CASE WHEN reserved_until > :now THEN hello = :hello ELSE expires > :now END`,
-    values,
-  ])
-  if (won === 1) return 'reserved'
+  // Sent again after a lost answer they say `kept`: then nothing is given back before its time.
+  const [kept, won] = await database.execute([keeping(values), taking(values)], { repeatable: true })
+  if (kept?.rowsAffected === 1) return 'kept'
+  if (won?.rowsAffected === 1) return 'reserved'
   const invite = await find(database, tokenHash)
   if (invite === undefined) return 'unknown'
   const state = stateOf(invite, now)
   if (state === 'spent') return invite.hello === hello ? 'finished' : 'spent'
   // Also where it has become open since: who asks again gets it.
   return state === 'expired' || state === 'revoked' ? state : 'taken'
+}
+
+type Taker = Readonly<Record<'tokenHash' | 'hello' | 'now' | 'until', string>>
+
+/** By the hello that had it last. */
+function keeping(values: Taker): Statement {
+  return [
+    `UPDATE invites SET reserved_until = :until
+     WHERE token_hash = :tokenHash AND hello = :hello AND spent_at IS NULL AND revoked_at IS NULL
+       AND (reserved_until > :now OR expires > :now)`,
+    values,
+  ]
+}
+
+/** By a hello that did not have it, where nobody has it now. */
+function taking(values: Taker): Statement {
+  return [
+    `UPDATE invites SET hello = :hello, reserved_until = :until
+     WHERE token_hash = :tokenHash AND hello IS NOT :hello AND spent_at IS NULL AND revoked_at IS NULL
+       AND expires > :now AND (reserved_until IS NULL OR reserved_until <= :now)`,
+    values,
+  ]
 }
 
 async function spend(

@@ -14,8 +14,8 @@ const of = (seed: number, minutes = 0) => ({
   tokenHash: hash(1000 + seed),
   until: after(minutes + 15),
 })
-const ask = (addresses: Addresses, seed: number, minutes = 0) =>
-  addresses.allocate(of(seed, minutes), after(minutes))
+const ask = async (addresses: Addresses, seed: number, minutes = 0) =>
+  (await addresses.allocate(of(seed, minutes), after(minutes)))?.address
 const both = ([a, b]: Pair, pool?: Pool) => [addressesOf(a, pool), addressesOf(b, pool)] as const
 const small: Pool = { network: '10.9.0.0', prefix: 29, reserved: ['10.9.0.4', '10.9.0.6'] }
 
@@ -56,8 +56,9 @@ export function addressRows(backend: Backend): void {
 
   row(backend, '20 requests of one hello at once get one address', async (t, pair) => {
     const gateways = both(pair)
-    const given = await Promise.all(many(20, at => ask(gateways[at % 2] ?? gateways[0], 1)))
-    t.same([...new Set(given)], ['10.0.0.2'])
+    const given = await Promise.all(many(20, at => (gateways[at % 2] ?? gateways[0]).allocate(of(1), now)))
+    t.same([...new Set(given.map(one => one?.address))], ['10.0.0.2'])
+    t.equal(given.filter(one => one?.isNew).length, 1, 'which is new to one of them')
     t.equal((await gateways[0].list(now)).length, 1)
   })
 
@@ -74,7 +75,8 @@ export function addressRows(backend: Backend): void {
       const [a, b] = both(pair)
       await ask(a, 1)
       await ask(a, 2)
-      t.equal(await b.allocate({ ...of(2, 10), tokenHash: hash(7) }, after(10)), '10.0.0.3')
+      const again = await b.allocate({ ...of(2, 10), tokenHash: hash(7) }, after(10))
+      t.same(again, { address: '10.0.0.3', isNew: false })
       t.match((await a.list(after(10)))[1], { tokenHash: hash(7), state: 'given' })
       t.equal(await b.confirm(hash(2)), 'confirmed')
       t.equal(await ask(a, 2, 20), '10.0.0.3')

@@ -1,5 +1,7 @@
 import type { Test } from 'tap'
 import { composeVoucher, type Voucher } from '../../../../protocol/cluster/voucher.ts'
+import { addressesOf } from '../../../../services/gateway/registry/addresses.ts'
+import type { Database } from '../../../../services/gateway/registry/database.ts'
 import { type Invites, invitesOf } from '../../../../services/gateway/registry/invites.ts'
 import { authority, cluster, newWallet, signedBy, trust } from '../../../protocol/cluster/sample.ts'
 import { after, type Backend, hash, many, now, type Pair, row, tally } from './backend.ts'
@@ -51,11 +53,14 @@ const reservations = [
   ['open', first, 0, 'reserved'],
   ['open', first, 59, 'reserved'],
   ['open', first, 60, 'expired'],
-  ['reserved', first, 1, 'reserved'],
+  ['reserved', first, 1, 'kept'],
+  ['reserved', first, 15, 'kept'],
+  ['reserved', first, 60, 'expired'],
   ['reserved', second, 1, 'taken'],
   ['reserved', second, 14, 'taken'],
   ['reserved', second, 15, 'reserved'],
   ['reserved', second, 60, 'expired'],
+  ['released', first, 1, 'reserved'],
   ['released', second, 1, 'reserved'],
   ['spent', first, 1, 'finished'],
   ['spent', second, 1, 'spent'],
@@ -194,9 +199,28 @@ export function inviteRows(backend: Backend): void {
   row(backend, 'who came again in time may go on after the voucher has expired', async (t, pair) => {
     const [a] = await opened(t, pair)
     t.equal(await a.reserve({ tokenHash, hello: first, until: after(70) }, after(50)), 'reserved')
-    t.equal(await a.reserve({ tokenHash, hello: first, until: after(75) }, after(65)), 'reserved')
+    t.equal(await a.reserve({ tokenHash, hello: first, until: after(75) }, after(65)), 'kept')
     t.equal(await a.reserve({ tokenHash, hello: second, until: after(75) }, after(65)), 'taken')
     t.equal(await a.spend({ tokenHash, hello: first }, after(80)), 'spent')
+  })
+
+  row(backend, 'of 20 requests of one hello at once one is the first', async (t, pair) => {
+    const both = await opened(t, pair)
+    const reserve = (at: number) => (both[at % 2] ?? both[0]).reserve({ tokenHash, hello: first, until }, now)
+    t.same(tally(await Promise.all(many(20, reserve))), { kept: 19, reserved: 1 })
+  })
+
+  row(backend, 'a reservation that was sent again after a lost answer is kept', async (t, pair) => {
+    await opened(t, pair)
+    const [a] = pair
+    const execute: Database['execute'] = async (...sent) => {
+      await a.execute(...sent)
+      return a.execute(...sent)
+    }
+    const twice = { ...a, execute }
+    t.equal(await invitesOf(twice).reserve({ tokenHash, hello: first, until }, now), 'kept')
+    const allocated = await addressesOf(twice).allocate({ tokenHash, hello: first, until }, now)
+    t.same(allocated, { address: '10.0.0.2', isNew: false })
   })
 
   row(backend, 'a reservation that ended is spent late only if nobody came after it', async (t, pair) => {
