@@ -15,8 +15,11 @@ export function judgedAgent({ origin }: URL, identity: Identity): Agent {
   return agent
 }
 
+// Also where the server does not say how long. Without one, Node does not heed what the server says.
+const keptMsMax = 60_000
+
 function newAgent(url: URL, identity: Identity): Agent {
-  const agent = new Agent({ keepAlive: true })
+  const agent = new Agent({ keepAlive: true, timeout: keptMsMax })
   agent.createConnection = (options, done) => {
     const signal = options.signal ?? new AbortController().signal
     connectTls(url, identity, signal).then(

@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import t from 'tap'
 import { sendHttp } from '../../operator/http.ts'
+import { judgedAgent } from '../../operator/judged-agent.ts'
 import type { Request } from '../../http/server.ts'
 import { fingerprint, withGateway } from './gateway.ts'
 import { orama } from './support.ts'
@@ -15,6 +17,26 @@ t.test('a command asks its gateway on one connection, however often', async t =>
   // The one that was there from adding the environment.
   t.equal(connections, 0)
 })
+
+const kept = [
+  ['a shorter time than the gateway says', {}, 4000],
+  ['a minute at most', { 'keep-alive': 'timeout=600' }, 60_000],
+] as const
+for (const [what, headers, keptMs] of kept)
+  t.test(`a connection is kept for ${what}`, async t => {
+    const handle = () => ({ body: '', headers })
+    const { gateway } = await withGateway(t, {}, { 'GET /kept': { access: 'anyone', handle } })
+    const url = `https://127.0.0.1:${gateway.port}/kept`
+    const agent = judgedAgent(new URL(url), { fingerprint })
+    const free = once(agent, 'free')
+    await sendHttp({ method: 'GET', url, tls: { fingerprint }, timeoutMs: 10_000, bytesMax: 1000 })
+    await free
+    const sockets = Object.values(agent.freeSockets).flatMap(all => all ?? [])
+    t.same(
+      sockets.map(({ timeout }) => timeout),
+      [keptMs],
+    )
+  })
 
 t.test('who expects another certificate gets no connection that is there', async t => {
   const { gateway } = await withGateway(t)
