@@ -3,12 +3,14 @@ export type Refresher = {
   readonly refresh: () => Promise<void>
   /** Why the last look failed, in a word for anyone; undefined where it did not. */
   readonly trouble: () => string | undefined
+  /** From then on it looks by itself, and keeps the process alive until it is stopped. */
+  readonly start: () => void
   readonly stop: () => void
 }
 
 const everyMsFallback = 5000
 
-/** Looks again and again, so many milliseconds after the end of the last look. */
+/** Looks again and again, once it is started: so many milliseconds after the end of the last look. */
 export function refresher(
   look: () => Promise<void>,
   { everyMs = everyMsFallback, report }: { everyMs?: number; readonly report: (error: unknown) => void },
@@ -30,10 +32,10 @@ export function refresher(
     if (stopped) return
     timer = setTimeout(() => void refresh().then(again), everyMs)
   }
-  again()
   return {
     refresh,
     trouble: () => trouble,
+    start: again,
     stop: () => {
       stopped = true
       clearTimeout(timer)

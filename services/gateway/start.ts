@@ -56,7 +56,10 @@ export type RunningGateway = {
   readonly close: () => Promise<void>
 }
 
-/** Starts a gateway: from then on it answers, and keeps registry and agent in step. */
+/**
+ * Starts a gateway: from then on it answers, and keeps registry and agent in step. Rejects where registry or agent do not
+ * answer, or the port is not to be had.
+ */
 export async function startGateway(site: Site): Promise<RunningGateway> {
   const { registry, agent, write, changes = {} } = site
   const { now = () => new Date() } = changes
@@ -95,6 +98,8 @@ export async function startGateway(site: Site): Promise<RunningGateway> {
     upgrade: calls.upgrade,
   }
   const server = await serveGateway({ ...served, ...(changes.rates && { rates: changes.rates }) })
+  // Where the port is not to be had, nothing is left behind.
+  kept.start()
   const bound = server.address()
   return {
     port: typeof bound === 'object' && bound !== null ? bound.port : port,
