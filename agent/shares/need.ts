@@ -66,7 +66,17 @@ function whyAnew(
   if (plan.threshold !== epoch.threshold) return `${plan.threshold} shares are to open it`
   const without = lacking.filter(one => holders.includes(one))
   if (without.length > 0) return `${without.join(', ')} has no share`
+  return whyOld(nodeId, epoch, now)
+}
+
+/** Why an epoch is old, if it is. One of a clock that was far ahead would else not be until that time comes. */
+export function whyOld(
+  nodeId: string,
+  epoch: EpochId & { readonly made: string },
+  now: Date,
+): string | undefined {
   const ageMs = now.getTime() - Date.parse(epoch.made)
+  if (ageMs < -dayMs) return `the shares were made at ${epoch.made}, when the clock was ahead`
   return ageMs > lifetimeMs(nodeId, epoch)
     ? `the shares are ${Math.floor(ageMs / dayMs)} days old`
     : undefined

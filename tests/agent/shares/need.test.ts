@@ -37,6 +37,9 @@ const rows = [
   ['a stranger that has none', shares(6), 6, [someNodeId(99)], 'none'],
   ['shares of 26 days ago', shares(6, '2026-11-01T08:00:00Z'), 6, [], 'none'],
   ['shares of 34 days ago', shares(6, '2026-10-24T08:00:00Z'), 6, [], 'share'],
+  ['shares of a clock that was ahead by a day', shares(6, '2026-11-28T08:00:00Z'), 6, [], 'none'],
+  ['shares of a clock that was ahead by more', shares(6, '2026-11-28T08:00:01Z'), 6, [], 'share'],
+  ['shares of 2040', shares(6, '2040-01-01T00:00:00Z'), 6, [], 'share'],
   ['another threshold', shares(12, undefined, 1), 12, [], 'share'],
 ] as const
 

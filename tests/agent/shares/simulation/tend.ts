@@ -1,5 +1,5 @@
 import { QuorumError, settle, shareAnew, sweep } from '../../../../agent/shares/change.ts'
-import { lifetimeMs } from '../../../../agent/shares/need.ts'
+import { whyOld } from '../../../../agent/shares/need.ts'
 import type { ShareWorld } from '../../../../agent/shares/world.ts'
 import { isSameEpoch } from '../../../../protocol/shares/epoch.ts'
 import { epochsOf } from '../../../../protocol/shares/opening.ts'
@@ -133,7 +133,7 @@ function isDue(cluster: Cluster, node: SimNode, plan: SharePlan): boolean {
   const { epoch } = current
   const holders = holdersOf(node)
   const isOther = epoch.threshold !== plan.threshold || holders.join() !== plan.guardians.join()
-  const isOld = cluster.nowMs + node.clockMs - Date.parse(epoch.made) > lifetimeMs(node.id, epoch)
+  const isOld = whyOld(node.id, epoch, new Date(cluster.nowMs + node.clockMs)) !== undefined
   return isOther || isOld || lacking(cluster, node).some(one => reachable(cluster, node, one))
 }
 
