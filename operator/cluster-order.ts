@@ -31,8 +31,16 @@ const actions = {
 } as const
 type Action = keyof typeof actions
 
-export const nodeHold = orderCommand('hold')
-export const nodeRelease = orderCommand('release')
+/** The last millisecond that a time can name. */
+const numberMax = Date.parse('9999-12-31T23:59:59.999Z')
+
+const above = {
+  help: 'outdo the hold or release of this number, which a clock that was ahead has made',
+  value: 'NUMBER',
+} as const
+
+export const nodeHold = orderCommand('hold', { above })
+export const nodeRelease = orderCommand('release', { above })
 export const nodeEvict = orderCommand('evict', {
   force: { help: 'although some node would have too few holders of its shares left' },
 })
@@ -52,7 +60,7 @@ function orderCommand(action: Action, more: Options = {}): Command {
 
 async function carryOut(world: World, input: Input, action: Action): Promise<Output> {
   const id = readId(input)
-  const facts = { action, node: id, force: isSet(input, 'force') }
+  const facts = { action, node: id, force: isSet(input, 'force'), above: readAbove(input) }
   const answer =
     optional(input, 'env') === undefined
       ? await sendDirectly(world, input, facts)
@@ -67,7 +75,21 @@ function readId({ words }: Input): string {
   throw new Failure('usage', 'Cannot read the id of the node', { hint: "'orama node list' shows them" })
 }
 
-type Facts = { readonly action: Action; readonly node: string; readonly force: boolean }
+/** 0 where none is given. */
+function readAbove(input: Input): number {
+  const text = optional(input, 'above') ?? '0'
+  if (/^\d{1,15}$/.test(text) && Number(text) < numberMax) return Number(text)
+  throw new Failure('usage', 'Cannot read the number of --above', {
+    hint: 'The node that refused said which one it knows',
+  })
+}
+
+type Facts = {
+  readonly action: Action
+  readonly node: string
+  readonly force: boolean
+  readonly above: number
+}
 
 async function sendDirectly(world: World, input: Input, facts: Facts): Promise<unknown> {
   const messenger = await findEnrolled(world, input)
@@ -90,15 +112,17 @@ async function sendByGateway(world: World, input: Input, facts: Facts): Promise<
 }
 
 function sign(
-  { action, node, force, cluster }: Facts & { readonly cluster: string },
+  { action, node, force, above, cluster }: Facts & { readonly cluster: string },
   { privateKey }: Wallet,
   now: Date,
 ): SignedText {
-  const issued = formatTime(now)
+  // A hold's number is no higher than its time: who outdoes a clock that was ahead has to date ahead too.
+  const number = Math.max(now.getTime(), above + 1)
+  const issued = formatTime(new Date(number))
   const text =
     action === 'evict'
       ? composeEviction({ cluster, node, force: force ? 'yes' : 'no', issued })
-      : composeHold({ cluster, node, action, number: now.getTime(), issued })
+      : composeHold({ cluster, node, action, number, issued })
   return { text, signature: signText(text, privateKey) }
 }
 

@@ -1,8 +1,8 @@
 import { checkDeparture, evicted, parseEviction } from '../../protocol/cluster/departure.ts'
-import { checkHold, parseHold } from '../../protocol/cluster/hold.ts'
+import { checkHold, type Hold, parseHold } from '../../protocol/cluster/hold.ts'
 import { noMembers } from '../../protocol/cluster/membership.ts'
 import type { News } from '../../protocol/cluster/news.ts'
-import type { SignedText } from '../../protocol/fields.ts'
+import { formatTime, type SignedText } from '../../protocol/fields.ts'
 import { HttpError } from '../../http/error.ts'
 import { leftShort } from '../shares/removal.ts'
 import { describe } from '../system/log.ts'
@@ -13,9 +13,12 @@ import type { Node } from './serve.ts'
 /** What these acts need of the node. */
 export type ClusterSide = Pick<Node, 'record' | 'view' | 'spread'>
 
+/** Clocks may differ by so much. */
+const aheadMsMax = 5 * 60_000
+
 /**
  * Takes a hold or release of some node. Throws HttpError: 400 for a text that says something else, 403 where no
- * operator of this cluster signed it, 409 where a newer one is known.
+ * operator of this cluster signed it, 409 where a newer one is known, or it is dated ahead.
  */
 export async function holdNode(
   node: ClusterSide,
@@ -27,18 +30,40 @@ export async function holdNode(
     throw new HttpError(400, `the text says '${hold.action}'`, 'send it as what it is')
   // What is refused counts against who tells news; nobody may use up the patience that operators need.
   checkSigned(() => checkHold(order, node.view.membership().trust))
+  const known = () => node.view.membership().holds.get(hold.node)
+  // To outdo one of a clock that was ahead, which came by news, it has to be dated ahead as well.
+  refuseAhead(hold.issued, known()?.hold.number)
   await hearOne(node, { membership: { ...noMembers, holds: [order] }, endpoints: [] })
-  if (node.view.membership().holds.get(hold.node)?.signed.text !== order.text)
-    throw new HttpError(409, 'a newer hold or release of that node is known', 'sign a new one')
+  const counts = known()
+  if (counts !== undefined && counts.signed.text !== order.text) throw outdone(counts.hold)
   return { status: action === 'hold' ? 'held' : 'released', node: hold.node }
 }
 
+function outdone({ number, issued }: Hold): HttpError {
+  const why = `a newer hold or release of that node is known, signed at ${issued}, number ${number}`
+  return new HttpError(409, why, `sign a new one; where a clock was ahead, with --above ${number}`)
+}
+
 /**
- * Takes an eviction. Throws HttpError: 403 where no operator of this cluster signed it, 404 for no member, 409 where
- * some node would have too few holders of its shares, by name, unless the eviction is forced.
+ * Throws HttpError 409 for what is dated ahead of this node's clock and of `besidesMs`. News are not refused so: the
+ * others would differ in what they know by their clocks.
+ */
+function refuseAhead(issued: string, besidesMs = 0): void {
+  const nowMs = Date.now()
+  if (Date.parse(issued) <= Math.max(nowMs, besidesMs) + aheadMsMax) return
+  throw new HttpError(
+    409,
+    `it is signed at ${issued}, and the clock of this node says ${formatTime(new Date(nowMs))}`,
+    'set the clock of the machine that signs, and sign anew; where that of the node is wrong, send it to another',
+  )
+}
+
+/**
+ * Takes an eviction. Throws HttpError: 403 where no operator of this cluster signed it, 404 for no member, 409 where it
+ * is dated ahead, or some node would have too few holders of its shares, by name, unless the eviction is forced.
  */
 export async function evictNode(node: ClusterSide, order: SignedText): Promise<object> {
-  const { node: nodeId, force } = readText(() => parseEviction(order.text))
+  const { node: nodeId, force, issued } = readText(() => parseEviction(order.text))
   const membership = node.view.membership()
   const departure = evicted(nodeId, order)
   const member = membership.members.get(nodeId)
@@ -48,6 +73,7 @@ export async function evictNode(node: ClusterSide, order: SignedText): Promise<o
   checkSigned(() => {
     checkDeparture(departure, member.hello, membership.trust)
   })
+  refuseAhead(issued)
   if (force === 'no') refuseShort(node, nodeId)
   await hearOne(node, { membership: { ...noMembers, departures: [departure] }, endpoints: [] })
   return { status: 'evicted', node: nodeId }

@@ -32,6 +32,34 @@ t.test('hold, release and evict are signed for the cluster, and given to a node 
   }
 })
 
+t.test(
+  'a number that a clock ahead has made is outdone: dated as it was, and refused where none can be',
+  async t => {
+    const { node, setting } = await proxied(t, { 'POST /v1/agent/command': answer(200, { status: 'ok' }) })
+    const [past, ahead] = ['2020-01-01T00:00:00Z', '2140-01-01T00:00:00Z']
+    const signed = async (action: 'hold' | 'release', above: number) => {
+      const ran = await orama(setting, 'node', action, target, '--above', String(above), ...way)
+      t.equal(ran.code, 0, ran.err)
+      return checkHold(bodyOf(node).order, trust).hold
+    }
+    for (const action of ['hold', 'release'] as const)
+      t.match(await signed(action, Date.parse(ahead)), {
+        action,
+        issued: ahead,
+        number: Date.parse(ahead) + 1,
+      })
+    t.match(await signed('release', Date.parse(past)), { number: now.getTime() }, 'never before its own time')
+    const last = Date.parse('9999-12-31T23:59:59.999Z')
+    t.equal((await signed('release', last - 1)).number, last)
+    const { length } = node.requests
+    for (const wrong of ['', 'x', '-1', '1e3', '1.5', String(last), '9'.repeat(20)]) {
+      const ran = await orama(setting, 'node', 'release', target, `--above=${wrong}`, ...way)
+      t.match(ran, { code: 2, err: /number of --above/ }, wrong)
+    }
+    t.equal(node.requests.length, length)
+  },
+)
+
 t.test('over WireGuard too, with the node file of the messenger', async t => {
   const { node, config } = await proxied(t, { 'POST /v1/agent/command': answer(200, { status: 'ok' }) })
   await keepJoined(config, node)

@@ -60,6 +60,7 @@ const refused: readonly (readonly [string, (set: ReturnType<typeof setUp>) => Pr
     ({ node, order }) => carryOut(node, { action: 'evict', order: order(newNode().nodeId) }),
     404,
   ],
+  ['a clock that is ahead', ({ evict }) => evict(1, { issued: '2140-01-01T00:00:00Z', force: 'yes' }), 409],
   [
     'another text',
     ({ node }) => carryOut(node, { action: 'evict', order: signedBy(authority, 'OramaOS order v1') }),
