@@ -77,9 +77,10 @@ export function clusterView(record: ViewOf, nowMs = () => performance.now()): Cl
   const hear = async (news: News, refusedMax = () => Infinity): Promise<Heard> => {
     const before = membership
     const isEnough = (refused: number) => refused > 0 && refused >= refusedMax()
-    const { membership: next, refusals } = await inSlices(mergeInSteps(before, news.membership), isEnough)
+    const merged = await inSlices(mergeInSteps(before, news.membership), isEnough)
+    const { membership: next, refusals, passedOver } = merged
     const { newer: moved, refusals: forged } = await inSlices(
-      newerOf(news.endpoints, { membership: next, endpoints, cluster }),
+      newerOf(news.endpoints, { membership: next, passedOver, endpoints, cluster }),
       refused => isEnough(refusals.length + refused),
     )
     membership = next
@@ -141,6 +142,7 @@ function listed(hints: ReadonlyMap<string, string>): readonly Pick<EndpointRecor
 
 type Known = {
   readonly membership: Membership
+  readonly passedOver: ReadonlySet<string>
   readonly endpoints: ReadonlyMap<string, EndpointRecord>
   readonly cluster: string
 }
@@ -160,7 +162,8 @@ function* newerOf(records: readonly EndpointRecord[], known: Known): Generator<n
     const before = newer.get(node) ?? known.endpoints.get(node)
     // Who passes on an old one, or one of a node that is gone, has not heard of the newer yet: that is no refusal.
     const isOld = before !== undefined && before.number >= number
-    if (!isOld && !known.membership.departures.has(node)) {
+    const isGone = known.membership.departures.has(node) || known.passedOver.has(node)
+    if (!isOld && !isGone) {
       const why = whyNot(one, known)
       if (why === undefined) newer.set(node, one)
       else refusals.push({ what: `endpoint of ${node}`, why: `Cannot accept endpoint: ${why}` })

@@ -1,6 +1,7 @@
 import type { Admission } from '../../protocol/cluster/admission.ts'
 import { checkInvite } from '../../protocol/cluster/member.ts'
-import { checkFree, type Membership, membersMax } from '../../protocol/cluster/membership.ts'
+import { type Membership, membersMax } from '../../protocol/cluster/membership.ts'
+import { checkFree } from '../../protocol/cluster/rivals.ts'
 import { fromBase64url } from '../../protocol/fields.ts'
 import { type CheckedGrant, checkGrant, type Grant, parseGrant } from '../../protocol/grant.ts'
 import { checkHelloTime, nodeIdOf } from '../../protocol/hello.ts'

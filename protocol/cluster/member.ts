@@ -6,7 +6,7 @@ import { type Grant, parseGrant } from '../grant.ts'
 import { type Hello, helloHash, helloSchema, nodeIdOf } from '../hello.ts'
 import { signBytes, verifyBytes } from '../keys.ts'
 import { type Address, recoverSigner, sameAddress } from '../wallet.ts'
-import { checkInviteProof, inviteProofSchema } from './invite.ts'
+import { checkInviteProof, inviteProofSchema, tokenHash } from './invite.ts'
 import type { Trust } from './trust.ts'
 import { checkVoucher, type Voucher } from './voucher.ts'
 
@@ -74,6 +74,11 @@ export function checkMember(value: unknown, trust: Trust): Member {
 export function readMember(record: MemberRecord, grant = parseGrant(record.grant.text)): Member {
   const { hello, address } = record
   return { nodeId: nodeIdOf(fromBase64url(hello.identity)), address, grant, hello, record }
+}
+
+/** By which invite a node came, as its grant names it; undefined for a genesis. Of a record that was not checked: a claim. */
+export function inviteOf({ invite }: MemberRecord): string | undefined {
+  return invite === undefined ? undefined : tokenHash(fromBase64url(invite.proof.key))
 }
 
 /** Whose wallet signed the grant of a member. */

@@ -1,9 +1,9 @@
 import * as z from 'zod'
-import { fromBase64url, type SignedText, signedTextSchema } from '../fields.ts'
-import { nodeIdOf } from '../hello.ts'
+import { type SignedText, signedTextSchema } from '../fields.ts'
 import { checkDeparture, departedMs, type Departure, departureSchema } from './departure.ts'
 import { checkHold, outdoes, parseHold, readHold, type SignedHold } from './hold.ts'
 import { checkMember, type Member, type MemberRecord, memberRecordSchema, readMember } from './member.ts'
+import { checkPlace, checkUnused, nodeOf, passedOver, without } from './rivals.ts'
 import { appoint, parseAppointment, soleAuthority, type Trust } from './trust.ts'
 
 // Only ever grows: nodes and gateways pass it on in any order, as often as they like, and all end with the same.
@@ -39,12 +39,18 @@ export function emptyMembership(of: Parameters<typeof soleAuthority>[0]): Member
   return { trust: soleAuthority(of), members: new Map(), departures: new Map(), holds: new Map() }
 }
 
-export type Merged = { readonly membership: Membership; readonly refusals: readonly Refusal[] }
+export type Merged = {
+  readonly membership: Membership
+  readonly refusals: readonly Refusal[]
+  /** Nodes whose records were neither taken nor refused: see rivals.ts. */
+  readonly passedOver: ReadonlySet<string>
+}
 
 /**
  * What is known after these records came. Each is judged by itself: a bad one is refused, with the reason, and the
  * others count. What is known already is not checked again, and never gives way: who comes with the address, key or
- * invite of a known member is refused, so that nobody is pushed out by a grant that claims to be older.
+ * invite of a known member is refused, so that nobody is pushed out by a grant that claims to be older. Who comes with its
+ * own departure takes no address or key from anybody.
  */
 export function merge(known: Membership, records: MembershipRecords): Merged {
   const steps = mergeInSteps(known, records)
@@ -69,7 +75,8 @@ export function* mergeInSteps(
     departures: new Map(known.departures),
     holds: new Map(known.holds),
   }
-  for (const [what, take] of judgements(membership, records)) {
+  const passed = passedOver(known, records)
+  for (const [what, take] of judgements(membership, without(passed, records))) {
     try {
       take()
     } catch (cause) {
@@ -80,7 +87,7 @@ export function* mergeInSteps(
     refusals.push({ what: 'the rest', why: 'too much was refused before' })
     break
   }
-  return { membership, refusals }
+  return { membership, refusals, passedOver: passed }
 }
 
 type Judgement = readonly [what: string, take: () => void]
@@ -96,7 +103,11 @@ function* judgements(draft: Draft, records: MembershipRecords): Generator<Judgem
   // First: a departure frees an address.
   const [ofKnown, ofOthers] = partition(records.departures, one => draft.members.has(one.node))
   for (const one of ofKnown) yield judging(`departure of ${one.node}`, takeDeparture, one)
-  for (const one of records.members) yield judging(`member at ${one.address}`, takeMember, one)
+  const departing = new Map(ofOthers.map(one => [one.node, one]))
+  for (const record of records.members) {
+    const departure = departing.get(nodeOf(record))
+    yield judging(`member at ${record.address}`, takeMember, { record, departure })
+  }
   for (const one of ofOthers) yield judging(`departure of ${one.node}`, takeDeparture, one)
   for (const one of records.holds ?? []) yield judging('hold', takeHold, one)
 }
@@ -135,12 +146,19 @@ export function present({ members, departures }: Membership): readonly Member[] 
 /** So long a node that leaves may be needed by those that have their shares with it. */
 const handOnMs = 30 * 60_000
 
-/** Who left by itself a short while ago: to some it may still be a guardian, until they have shared anew. */
-export function leaving({ members, departures }: Membership, now: Date): readonly Member[] {
-  return [...departures.values()].flatMap(one => {
+/**
+ * Who left by itself a short while ago: to some it may still be a guardian, until they have shared anew. Not who has the
+ * address or WireGuard key of a member: as a peer it would take them.
+ */
+export function leaving(membership: Membership, now: Date): readonly Member[] {
+  const { members, departures } = membership
+  const recent = [...departures.values()].flatMap(one => {
     const isRecent = Math.abs(now.getTime() - departedMs(one)) < handOnMs
     return one.kind === 'left' && isRecent ? (members.get(one.node) ?? []) : []
   })
+  if (recent.length === 0) return recent
+  const taken = new Set(present(membership).flatMap(({ address, hello }) => [address, hello.wireguard]))
+  return recent.filter(({ address, hello }) => !taken.has(address) && !taken.has(hello.wireguard))
 }
 
 /** True while an operator has the shares of this node held back. */
@@ -191,35 +209,29 @@ function takeHold({ members, holds, trust }: Draft, signed: SignedText): void {
   holds.set(hold.node, checkHold(signed, trust))
 }
 
-function takeMember(draft: Draft, record: MemberRecord): void {
-  const { members, trust } = draft
-  const same = members.get(nodeIdOf(fromBase64url(record.hello.identity)))
-  if (same?.record.signature === record.signature) return
+type Joining = { readonly record: MemberRecord; readonly departure: Departure | undefined }
+
+function takeMember(draft: Draft, { record, departure }: Joining): void {
+  const { members, departures, trust } = draft
+  const same = members.get(nodeOf(record))
+  // Of two records of who is gone each keeps the one that it heard first.
+  if (same?.record.signature === record.signature || departures.has(same?.nodeId ?? '')) return
   if (same !== undefined)
     throw new RangeError(`Cannot accept member: ${same.nodeId} is known with another record`)
   if (members.size >= membersMax) throw new RangeError(`Cannot accept member: there are ${membersMax}`)
   const member = checkMember(record, trust)
-  checkFree(draft, member)
+  checkUnused(draft, member)
+  if (departure !== undefined && isGood(departure, member, trust)) departures.set(member.nodeId, departure)
+  else checkPlace(draft, member)
   members.set(member.nodeId, member)
 }
 
-/**
- * Throws RangeError where a newcomer comes with what is a member's. An invite is used up also when its node has left;
- * address and WireGuard key are free again then.
- */
-export function checkFree(
-  { members, departures }: Pick<Membership, 'members' | 'departures'>,
-  newcomer: Pick<Member, 'address' | 'grant' | 'hello'>,
-): void {
-  for (const member of members.values()) {
-    const { nodeId, grant } = member
-    if (grant.kind === 'join' && grant.tokenHash === newcomer.grant.tokenHash)
-      throw new RangeError(`Cannot accept member: its invite was used by ${nodeId}`)
-    if (departures.has(nodeId)) continue
-    if (member.address === newcomer.address)
-      throw new RangeError(`Cannot accept member: ${nodeId} has its address`)
-    if (member.hello.wireguard === newcomer.hello.wireguard)
-      throw new RangeError(`Cannot accept member: ${nodeId} has its WireGuard key`)
+function isGood(departure: Departure, { hello }: Member, trust: Trust): boolean {
+  try {
+    checkDeparture(departure, hello, trust)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import * as z from 'zod'
 import { canonicalText } from '../canonical.ts'
-import { fromBase64url, sha256Hex } from '../fields.ts'
-import { nodeIdOf } from '../hello.ts'
+import { sha256Hex } from '../fields.ts'
 import { endpointRecordSchema } from './endpoint.ts'
+import { parseHold } from './hold.ts'
+import { inviteOf } from './member.ts'
 import { membershipSchema, membersMax } from './membership.ts'
+import { nodeOf } from './rivals.ts'
 
 /** The longest that a node takes from another. */
 export const newsBytesMax = 1024 * 1024
@@ -31,23 +33,24 @@ const domain = 'orama-news-v1'
  * these, as canonical JSON, sorted by UTF-16 code units, whatever the order of the records:
  *
  *   ["appointment", text]           the newest
- *   ["departure", node]             of two that are both good the first that came stays, so it does not say which
+ *   ["departure", invite or node]   of who is gone the hash of its invite, which makes no other node: of two that came by
+ *                                   it each half of a cluster knows the one that it heard first. A genesis: its node id
  *   ["member", node, signature]     not of who is gone; the wallet's signature, which can be spelt twice, does not count
- *   ["hold", text]                  of each node the one that counts
+ *   ["hold", text]                  of each member the one that counts; not of who is gone
  *   ["endpoint", node, number]      of members alone: of who is gone one may be kept, and is not taken any more
  */
 export function newsDigest({ membership, endpoints }: News): string {
   const { appointment, departures, holds = [] } = membership
   const gone = new Set(departures.map(one => one.node))
-  const members = membership.members
-    .map(({ hello, signature }) => ({ node: nodeIdOf(fromBase64url(hello.identity)), signature }))
-    .filter(({ node }) => !gone.has(node))
+  const all = membership.members.map(record => ({ node: nodeOf(record), record }))
+  const members = all.filter(({ node }) => !gone.has(node))
   const present = new Set(members.map(({ node }) => node))
+  const invites = new Map(all.map(({ node, record }) => [node, inviteOf(record)]))
   const lines = [
     ...(appointment === undefined ? [] : [['appointment', appointment.text]]),
-    ...[...gone].map(node => ['departure', node]),
-    ...members.map(({ node, signature }) => ['member', node, signature]),
-    ...holds.map(({ text }) => ['hold', text]),
+    ...[...gone].map(node => ['departure', invites.get(node) ?? node]),
+    ...members.map(({ node, record }) => ['member', node, record.signature]),
+    ...holds.filter(({ text }) => present.has(parseHold(text).node)).map(({ text }) => ['hold', text]),
     ...endpoints
       .filter(({ node }) => present.has(node))
       .map(({ node, number }) => ['endpoint', node, number]),

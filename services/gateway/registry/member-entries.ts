@@ -16,6 +16,10 @@ export type Entry =
   | { readonly kind: 'member'; readonly value: MemberRecord }
   | { readonly kind: 'departure'; readonly value: Departure }
   | { readonly kind: 'hold'; readonly value: SignedText }
+  /** Who is gone, with whose departure alone its record counts: meanwhile another has its address or WireGuard key. */
+  | { readonly kind: 'gone'; readonly value: Gone }
+
+export type Gone = { readonly member: MemberRecord; readonly departure: Departure }
 
 export type Stored = { readonly sequence: number; readonly entry: Entry }
 
@@ -25,10 +29,18 @@ export function recordsWith(entries: readonly Entry[]): MembershipRecords {
   const holds = entries.flatMap(one => (one.kind === 'hold' ? [one.value] : []))
   return {
     ...(last === undefined ? {} : { appointment: last.value }),
-    members: entries.flatMap(one => (one.kind === 'member' ? [one.value] : [])),
-    departures: entries.flatMap(one => (one.kind === 'departure' ? [one.value] : [])),
+    members: entries.flatMap(memberIn),
+    departures: entries.flatMap(departureIn),
     ...(holds.length === 0 ? {} : { holds }),
   }
+}
+
+function memberIn({ kind, value }: Entry): MemberRecord[] {
+  return kind === 'member' ? [value] : kind === 'gone' ? [value.member] : []
+}
+
+function departureIn({ kind, value }: Entry): Departure[] {
+  return kind === 'departure' ? [value] : kind === 'gone' ? [value.departure] : []
 }
 
 /** Appends an entry that was checked, unless something was appended behind `seen`, the last change that it was checked with. */
@@ -38,10 +50,15 @@ export function appending(entry: Entry, seen: number, now: Date): Statement {
      SELECT :sequence, :kind, :name, :address, :body, :at
      WHERE (SELECT coalesce(max(sequence), 0) FROM records) = :seen`,
     {
-      ...{ sequence: seen + 1, seen, kind: entry.kind, at: formatTime(now) },
+      ...{ sequence: seen + 1, seen, kind: storedAs(entry), at: formatTime(now) },
       ...{ name: nameOf(entry), address: addressOf(entry), body: canonicalText(entry.value) },
     },
   ]
+}
+
+/** Who is gone is a departure that brings its member along: of a node there is one. */
+function storedAs({ kind }: Entry): Exclude<Entry['kind'], 'gone'> {
+  return kind === 'gone' ? 'departure' : kind
 }
 
 // A record has up to 2 KB; a page of them stays far below what a reply may have.
@@ -60,6 +77,7 @@ export async function readEntries(
 
 const rowSchema = z.object({ sequence: z.int().min(1), kind: z.string(), body: z.string() })
 
+const goneSchema = z.strictObject({ member: memberRecordSchema, departure: departureSchema })
 const entrySchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('appointment'), value: signedTextSchema }),
   z.strictObject({ kind: z.literal('member'), value: memberRecordSchema }),
@@ -70,7 +88,8 @@ const entrySchema = z.discriminatedUnion('kind', [
 function parseEntry(kind: string, body: string): Entry | undefined {
   try {
     const value: unknown = JSON.parse(body)
-    return entrySchema.safeParse({ kind, value }).data
+    const gone = kind === 'departure' ? goneSchema.safeParse(value).data : undefined
+    return gone === undefined ? entrySchema.safeParse({ kind, value }).data : { kind: 'gone', value: gone }
   } catch {
     return undefined
   }
@@ -85,6 +104,8 @@ function nameOf(entry: Entry): string {
       return nodeIdOf(fromBase64url(entry.value.hello.identity))
     case 'departure':
       return entry.value.node
+    case 'gone':
+      return entry.value.departure.node
     case 'hold':
       return createHash('sha256').update(entry.value.text).digest('hex')
   }

@@ -7,6 +7,7 @@ import {
   merge,
   type Refusal,
 } from '../../../protocol/cluster/membership.ts'
+import { nodeOf, passedOver, without } from '../../../protocol/cluster/rivals.ts'
 import { counter } from '../../../protocol/fields.ts'
 import { helloHash } from '../../../protocol/hello.ts'
 import { freeing } from './addresses.ts'
@@ -52,8 +53,15 @@ export function membersOf(database: Database, of: Parameters<typeof emptyMembers
   return {
     add: async (records, now) => {
       const refusals: Refusal[] = []
-      for (const entry of inOrder(membershipSchema.parse(records), await catchUp()))
-        refusals.push(...(await addOne({ database, catchUp }, entry, now)))
+      const known = await catchUp()
+      const parsed = membershipSchema.parse(records)
+      const wanted = without(passedOver(known.membership, parsed), parsed)
+      const append = (entry: Entry) => addOne({ database, catchUp }, entry, now)
+      for (const entry of inOrder(wanted, known)) {
+        const refused = await append(entry)
+        const gone = refused.length > 0 ? goneOf(entry, wanted) : undefined
+        refusals.push(...(gone !== undefined && (await append(gone)).length === 0 ? [] : refused))
+      }
       return refusals
     },
     since: async sequence => {
@@ -95,15 +103,15 @@ async function addOne(
     const { sequence, membership } = await catchUp()
     const next = merge(membership, recordsWith([entry]))
     if (next.refusals.length > 0 || !hasNews(membership, next.membership)) return next.refusals
-    const after: Statement[] = entry.kind === 'departure' ? vacating(membership, entry.value, now) : []
+    const after = vacating(membership, entry, now)
     await database.execute([appending(entry, sequence, now), ...after], { repeatable: true })
   }
 }
 
 /** The departure is proved, whether or not its record gets in at the first try: its address rests from now on. */
-function vacating({ members }: Membership, departure: Departure, now: Date): Statement[] {
-  const member = members.get(departure.node)
-  return member === undefined ? [] : [freeing(helloHash(member.hello), now)]
+function vacating({ members }: Membership, { kind, value }: Entry, now: Date): Statement[] {
+  const departed = kind === 'departure' ? members.get(value.node) : kind === 'gone' ? value.member : undefined
+  return departed === undefined ? [] : [freeing(helloHash(departed.hello), now)]
 }
 
 function hasNews(before: Membership, after: Membership): boolean {
@@ -113,6 +121,13 @@ function hasNews(before: Membership, after: Membership): boolean {
     before.departures.size !== after.departures.size ||
     [...after.holds].some(([node, { signed }]) => before.holds.get(node)?.signed.text !== signed.text)
   )
+}
+
+/** A member that is refused by itself, with its departure where that came as well. */
+function goneOf({ kind, value }: Entry, { departures }: MembershipRecords): Entry | undefined {
+  if (kind !== 'member') return undefined
+  const departure = departures.find(one => one.node === nodeOf(value))
+  return departure && { kind: 'gone', value: { member: value, departure } }
 }
 
 /** As `merge` takes them: the departure of a known member frees the address of a new one, all else comes after its member. */

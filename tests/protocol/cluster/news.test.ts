@@ -1,25 +1,29 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import t from 'tap'
 import { composeEviction, evicted, signLeaving } from '../../../protocol/cluster/departure.ts'
 import { signEndpoint } from '../../../protocol/cluster/endpoint.ts'
+import { inviteOf } from '../../../protocol/cluster/member.ts'
 import { composeHold } from '../../../protocol/cluster/hold.ts'
 import { type News, newsDigest, newsMessageSchema } from '../../../protocol/cluster/news.ts'
 import { composeAppointment } from '../../../protocol/cluster/trust.ts'
 import { authority, cluster, genesisRecord, joinRecord, newNode, signedBy, type TestNode } from './sample.ts'
 
 const issued = '2026-11-27T08:00:00Z'
-const [first, second, third] = [newNode(), newNode(), newNode()]
+const [first, second, third, rival] = [newNode(), newNode(), newNode(), newNode()]
+const token = randomBytes(32)
 const members = [
   genesisRecord({ node: first }),
   joinRecord({ node: second, address: '10.0.0.2' }),
-  joinRecord({ node: third, address: '10.0.0.3' }),
+  joinRecord({ node: third, token, address: '10.0.0.3' }),
 ] as const
 const endpoint = ({ nodeId, keys }: TestNode, number = 1, host = '192.0.2.9') =>
   signEndpoint({ cluster, node: nodeId, number, endpoint: `${host}:51820` }, keys.identity.privateKey)
 const hold = ({ nodeId: node }: TestNode, number = 1) =>
   signedBy(authority, composeHold({ cluster, node, action: 'hold', number, issued }))
 const appointment = signedBy(authority, composeAppointment({ cluster, number: 1, operators: [], issued }))
-const left = signLeaving({ cluster, node: third.nodeId, at: issued }, third.keys.lease.privateKey)
+const leaving = ({ nodeId: node, keys }: TestNode) =>
+  signLeaving({ cluster, node, at: issued }, keys.lease.privateKey)
+const left = leaving(third)
 const eviction = composeEviction({ cluster, node: third.nodeId, force: 'no', issued })
 
 /** Three members, of whom one has left, with all there may be. */
@@ -35,7 +39,7 @@ const changed = (membership: Partial<News['membership']>, endpoints = news.endpo
 t.test('newsDigest() is SHA-256 over a line for each record, sorted', async t => {
   const lines = [
     ['appointment', appointment.text],
-    ['departure', third.nodeId],
+    ['departure', inviteOf(members[2])],
     ['endpoint', first.nodeId, 1],
     ['endpoint', second.nodeId, 1],
     ...[hold(first), hold(second)].map(({ text }) => ['hold', text]),
@@ -70,8 +74,16 @@ const same: readonly (readonly [string, News])[] = [
   ],
   [
     'another record of who is gone',
-    changed({ members: [members[0], members[1], joinRecord({ node: third, address: '10.0.0.4' })] }),
+    changed({ members: [members[0], members[1], joinRecord({ node: third, token, address: '10.0.0.4' })] }),
   ],
+  [
+    'another node that came by the invite of who is gone, and is gone',
+    changed({
+      members: [members[0], members[1], joinRecord({ node: rival, token, address: '10.0.0.3' })],
+      departures: [leaving(rival)],
+    }),
+  ],
+  ['a hold of who is gone', changed({ holds: [hold(first), hold(second), hold(third)] })],
   [
     'the same grant, signed once more',
     changed({
@@ -96,6 +108,21 @@ const different: readonly (readonly [string, News])[] = [
     changed({ members: [members[0], joinRecord({ node: second }), members[2]] }),
   ],
   ['who is not gone', changed({ departures: [] })],
+  ['a genesis that is gone', changed({ departures: [left, leaving(first)] })],
+  [
+    'another node by the invite of who is gone, which is not',
+    changed({
+      members: [members[0], members[1], joinRecord({ node: rival, token, address: '10.0.0.3' })],
+      departures: [],
+    }),
+  ],
+  [
+    'another node that is gone',
+    changed({
+      members: [members[0], members[1], joinRecord({ node: rival, address: '10.0.0.3' })],
+      departures: [leaving(rival)],
+    }),
+  ],
   ['a hold less', changed({ holds: [hold(first)] })],
   ['no holds', changed({ holds: undefined })],
   ['a newer hold', changed({ holds: [hold(first), hold(second, 2)] })],

@@ -5,6 +5,7 @@ import { databaseRows } from './database-rows.ts'
 import { inviteRows } from './invite-rows.ts'
 import { memberRows } from './member-rows.ts'
 import { orderRows } from './order-rows.ts'
+import { rivalRows } from './rival-rows.ts'
 import { schemaRows } from './schema-rows.ts'
 import { signInRows } from './sign-in-rows.ts'
 import { tokenRows } from './token-rows.ts'
@@ -17,6 +18,7 @@ export function registrySuite(backend: Backend): void {
     inviteRows,
     addressRows,
     memberRows,
+    rivalRows,
     orderRows,
     signInRows,
     auditRows,
