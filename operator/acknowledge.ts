@@ -34,8 +34,8 @@ export async function fetchAcknowledgement<T extends NodeFile>(
     )
   const { privateKey, publicKey } = newKeyPair('x25519')
   const ephemeral = toBase64url(publicKey)
-  const request = { folder, wallet, now: world.now(), action: 'acknowledge', values: { ephemeral } } as const
-  const { node, order } = await signOrder(question.node, request)
+  const request = { folder, wallet, action: 'acknowledge', values: { ephemeral } } as const
+  const { node, order } = await signOrder(world, question.node, request)
   const answer = await question.ask(JSON.stringify({ order, ephemeral }))
   try {
     return acknowledgedNode(node, {

@@ -70,13 +70,13 @@ async function enrollGenesis(world: World, input: Input): Promise<Output> {
       now: world.now(),
       operatorKey: optional(input, 'operator-key'),
     })
-    await saveNode(folder, node)
+    await saveNode(world, folder, node)
     const acknowledged = await completeOverNetwork(world, {
       node,
       claim: greeting.claim,
       url: completionUrl(input, nodeIp),
     })
-    return finish(folder, acknowledged)
+    return finish(world, folder, acknowledged)
   })
 }
 
@@ -131,15 +131,15 @@ async function finishEarlier(world: World, input: Input): Promise<Output> {
   const acknowledged = await withWallet(world, input, wallet =>
     fetchAcknowledgement(world, { node, folder, wallet, ask }),
   )
-  return finish(folder, acknowledged.node)
+  return finish(world, folder, acknowledged.node)
 }
 
 async function findGeneses(world: World, input: Input): Promise<readonly GenesisFile[]> {
   return (await findNodes(world, input)).filter(isGenesis)
 }
 
-async function finish(folder: string, node: Enrolled<GenesisFile>): Promise<Output> {
-  await saveNode(folder, node)
+async function finish(world: World, folder: string, node: Enrolled<GenesisFile>): Promise<Output> {
+  await saveNode(world, folder, node)
   await setAsidePredecessors(folder, node)
   return describeNode(node)
 }

@@ -125,7 +125,7 @@ async function prepare(errand: Errand, joining: Joining): Promise<JoinedFile> {
   await keepTicketPlace(world, input, ticket)
   return withWallet(world, walletInput(input, ticket.environment), async wallet => {
     const node = newJoinedFile(joining, { wallet, earlier })
-    await saveNode(folder, node)
+    await saveNode(world, folder, node)
     return node
   })
 }
@@ -187,7 +187,7 @@ async function askAgain(errand: Errand, earlier: JoinedFile, refusal: Failure): 
 
 async function finish({ world, input }: Errand, node: Enrolled<JoinedFile>): Promise<Output> {
   const folder = nodesFolder(world, input)
-  await saveNode(folder, node)
+  await saveNode(world, folder, node)
   await setAsidePredecessors(folder, node)
   return describeNode(node)
 }

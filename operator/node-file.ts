@@ -20,7 +20,8 @@ import { optional } from './command.ts'
 import type { Input } from './command.ts'
 import { environmentName } from './environments.ts'
 import { Failure } from './failure.ts'
-import { configFolder, privateFolder, readSmallFile, replaceFile } from './files.ts'
+import { configFolder, isAbsent, readSmallFile, replaceFile } from './files.ts'
+import { withLock } from './lock.ts'
 import type { World } from './world.ts'
 
 const common = {
@@ -75,6 +76,8 @@ export type JoinedFile = z.infer<typeof joinedFileSchema>
 export const nodeFileSchema = z.union([genesisFileSchema, joinedFileSchema])
 export type NodeFile = GenesisFile | JoinedFile
 export type Enrolled<T extends NodeFile> = T & { readonly enrolled: NonNullable<NodeFile['enrolled']> }
+/** What only ever grows. */
+export type NodeNumbers = Pick<NodeFile, 'orderNumber' | 'escrowNumber'>
 export type EnrolledNode = Enrolled<GenesisFile> | Enrolled<JoinedFile>
 
 export function isGenesis(node: NodeFile): node is GenesisFile {
@@ -106,10 +109,35 @@ export function nodesFolder(world: World, input: Input): string {
   return join(configFolder(world, input), 'nodes')
 }
 
-/** Saves a node file so that it survives a power cut right after. */
-export async function saveNode(folder: string, node: NodeFile): Promise<void> {
-  await privateFolder(folder)
-  await replaceFile(pathOf(folder, node), `${JSON.stringify(nodeFileSchema.parse(node), null, 2)}\n`)
+/**
+ * Saves a node file so that it survives a power cut right after. Numbers that another `orama` has saved since the file
+ * was read never go back.
+ */
+export async function saveNode(world: World, folder: string, node: NodeFile): Promise<void> {
+  const path = pathOf(folder, node)
+  await withLock(world, lockOf(path), async () => {
+    const known = (await isAbsent(path)) ? node : await loadNode(path)
+    await replaceNode(path, { ...node, ...greaterNumbers(known, node) })
+  })
+}
+
+/**
+ * Counts one more order to a node on its file, of which nothing else is changed, and returns the numbers that are on
+ * file from then on: after those that are there, and after those that the caller has seen.
+ */
+export async function countOrder(
+  world: World,
+  folder: string,
+  seen: NodeNumbers & Pick<NodeFile, 'nodeId'>,
+): Promise<NodeNumbers> {
+  const path = pathOf(folder, seen)
+  return withLock(world, lockOf(path), async () => {
+    const known = await loadNode(path)
+    const { orderNumber, escrowNumber } = greaterNumbers(known, seen)
+    const counted = { orderNumber: orderNumber + 1, escrowNumber }
+    await replaceNode(path, { ...known, ...counted })
+    return counted
+  })
 }
 
 /** All node files, newest enrollment first. */
@@ -176,8 +204,23 @@ function only(nodes: readonly NodeFile[]): NodeFile {
   return node
 }
 
-function pathOf(folder: string, node: NodeFile): string {
-  return join(folder, `${node.nodeId}.json`)
+function pathOf(folder: string, { nodeId: id }: Pick<NodeFile, 'nodeId'>): string {
+  return join(folder, `${id}.json`)
+}
+
+function lockOf(path: string): string {
+  return `${path}.lock`
+}
+
+function greaterNumbers(one: NodeNumbers, other: NodeNumbers): NodeNumbers {
+  return {
+    orderNumber: Math.max(one.orderNumber, other.orderNumber),
+    escrowNumber: Math.max(one.escrowNumber, other.escrowNumber),
+  }
+}
+
+async function replaceNode(path: string, node: NodeFile): Promise<void> {
+  await replaceFile(path, `${JSON.stringify(nodeFileSchema.parse(node), null, 2)}\n`)
 }
 
 async function loadNode(path: string): Promise<NodeFile> {

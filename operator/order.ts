@@ -3,14 +3,14 @@ import type { SignedText } from '../protocol/fields.ts'
 import { composeOrder } from '../protocol/order.ts'
 import type { OrderAction } from '../protocol/order.ts'
 import { signText } from '../protocol/wallet.ts'
-import { saveNode } from './node-file.ts'
+import { countOrder } from './node-file.ts'
 import type { NodeFile } from './node-file.ts'
 import type { Wallet } from './wallet.ts'
+import type { World } from './world.ts'
 
 export type OrderRequest = {
   readonly folder: string
   readonly wallet: Wallet
-  readonly now: Date
   readonly action: OrderAction
   readonly values: Readonly<Record<string, string>>
   /** The number that the node says it saw last, where it said one. */
@@ -22,20 +22,27 @@ export const numbersAheadMax = 1_000_000
 
 const lifeMs = 10 * 60_000
 
-/** Composes and signs the next order to a node. Its number is saved first: no two orders ever share one. */
+/**
+ * Composes and signs the next order to a node, and returns the node with the numbers that are on file by then. The
+ * order's number is saved first: no two orders of this machine ever share one, whichever `orama` signs them.
+ */
 export async function signOrder<T extends NodeFile>(
+  world: World,
   node: T,
   request: OrderRequest,
 ): Promise<{ node: T; order: SignedText }> {
-  const number = Math.max(node.orderNumber, request.lastNumber ?? 0) + 1
-  const numbered = { ...node, orderNumber: number }
-  await saveNode(request.folder, numbered)
+  const { nodeId, orderNumber, escrowNumber } = node
+  const lastNumber = Math.max(orderNumber, request.lastNumber ?? 0)
+  const numbers = await countOrder(world, request.folder, { nodeId, orderNumber: lastNumber, escrowNumber })
   const text = composeOrder({
-    node: node.nodeId,
+    node: nodeId,
     action: request.action,
     arguments: request.values,
-    number,
-    expires: formatTime(new Date(request.now.getTime() + lifeMs)),
+    number: numbers.orderNumber,
+    expires: formatTime(new Date(world.now().getTime() + lifeMs)),
   })
-  return { node: numbered, order: { text, signature: signText(text, request.wallet.privateKey) } }
+  return {
+    node: { ...node, ...numbers },
+    order: { text, signature: signText(text, request.wallet.privateKey) },
+  }
 }

@@ -38,7 +38,7 @@ export async function ownerOrder(
   const { order } = await withWallet(world, input, wallet => {
     if (!sameAddress(wallet.address, node.owner))
       throw new Failure('usage', `Node ${node.nodeId} is owned by ${node.owner}, this is ${wallet.address}`)
-    return signOrder(node, { folder, wallet, now: world.now(), ...wanted, lastNumber })
+    return signOrder(world, node, { folder, wallet, ...wanted, lastNumber })
   })
   return order
 }

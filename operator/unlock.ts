@@ -9,7 +9,7 @@ import { askNode } from './agent.ts'
 import { isSet } from './command.ts'
 import type { Command, Input, Output } from './command.ts'
 import { Failure } from './failure.ts'
-import { isGenesis, nodesFolder, saveNode } from './node-file.ts'
+import { isGenesis, nodesFolder } from './node-file.ts'
 import type { EnrolledNode } from './node-file.ts'
 import { numbersAheadMax, signOrder } from './order.ts'
 import { type Reached, reachOptions, withNode } from './reach.ts'
@@ -49,7 +49,7 @@ async function unlock(world: World, input: Input): Promise<Output> {
     checkOffer(offer, node)
     const folder = nodesFolder(world, input)
     const request = await withWallet(world, await walletInputOf(world, input), wallet =>
-      answerOffer(offer, { node, folder, wallet, now: world.now() }),
+      answerOffer(world, offer, { node, folder, wallet }),
     )
     world.err('Sending the sealed secret; the node opens and checks its disk\n')
     const body = JSON.stringify(request)
@@ -96,25 +96,23 @@ type Answering = {
   readonly node: EnrolledNode
   readonly folder: string
   readonly wallet: Wallet
-  readonly now: Date
 }
 
-async function answerOffer(offer: UnlockOffer, by: Answering): Promise<UnlockRequest> {
+async function answerOffer(world: World, offer: UnlockOffer, by: Answering): Promise<UnlockRequest> {
   const box = await lend(openOffer(offer, by), secret =>
     sealTo(fromBase64url(offer.oneTimeKey), unlockContext(offer), secret),
   )
+  const { folder, wallet } = by
   const seen = { ...by.node, escrowNumber: offer.escrow.number }
-  const { folder, wallet, now } = by
-  await saveNode(folder, seen)
-  const values = { nonce: offer.nonce }
-  const { order } = await signOrder(seen, {
+  const { node, order } = await signOrder(world, seen, {
     folder,
     wallet,
-    now,
     action: 'unlock',
-    values,
+    values: { nonce: offer.nonce },
     lastNumber: offer.number,
   })
+  // Another command may have seen a newer escrow while this one asked for the passphrase.
+  checkOffer(offer, node)
   return { order, box }
 }
 

@@ -1,4 +1,4 @@
-import { readFile, readdir, stat } from 'node:fs/promises'
+import { readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { genesisFileSchema } from '../../operator/node-file.ts'
@@ -11,10 +11,10 @@ import { configFolder, orama, owner, ownerKey, writeWallet } from './support.ts'
 
 const base = ['node', 'enroll', '--genesis', '--node-ip', '192.0.2.7', '--passphrase-fd', '3', '--json']
 
+const fileOf = (config: string, { nodeId }: PlayedNode) => join(config, 'nodes', `${nodeId}.json`)
+
 async function nodeFile(config: string, node: PlayedNode): Promise<GenesisFile> {
-  return genesisFileSchema.parse(
-    JSON.parse(await readFile(join(config, 'nodes', `${node.nodeId}.json`), 'utf8')),
-  )
+  return genesisFileSchema.parse(JSON.parse(await readFile(fileOf(config, node), 'utf8')))
 }
 
 t.test('enroll makes a node a genesis node and keeps its file to itself', async t => {
@@ -61,7 +61,7 @@ t.test('enroll saves grant, keys and cluster before it sends anything', async t 
   const saved: string[] = []
   const onCompletion = async () => {
     for (const name of await readdir(join(config, 'nodes')))
-      saved.push(await readFile(join(config, 'nodes', name), 'utf8'))
+      if (name.endsWith('.json')) saved.push(await readFile(join(config, 'nodes', name), 'utf8'))
   }
   const node = await playNode(t, { onCompletion })
   await orama({ config, ports: { 9999: node.port } }, ...base, '--code', node.code)
@@ -86,6 +86,19 @@ t.test('an answer that was lost is fetched over WireGuard by the same command', 
   const file = await nodeFile(config, node)
   t.match(file.enrolled, { agentToken, luksUuid })
   t.equal(file.orderNumber, 2, 'an order that got lost has used its number')
+})
+
+t.test('an order that another command has signed during the enrollment stays counted', async t => {
+  const config = await configFolder(t)
+  const onCompletion = async () => {
+    await writeFile(
+      fileOf(config, node),
+      JSON.stringify({ ...(await nodeFile(config, node)), orderNumber: 7 }),
+    )
+  }
+  const node = await playNode(t, { onCompletion })
+  await orama({ config, ports: { 9999: node.port } }, ...base, '--code', node.code)
+  t.match(await nodeFile(config, node), { orderNumber: 7, enrolled: { luksUuid } })
 })
 
 t.test('an answer that was lost while 9999 stays open: the same cluster and keys again', async t => {

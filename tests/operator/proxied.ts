@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { saveNode } from '../../operator/node-file.ts'
+import { realWorld } from '../../operator/world.ts'
 import type { SignedText } from '../../protocol/fields.ts'
 import { proxyRoutes } from '../../services/gateway/proxy.ts'
 import { someNodeId } from '../protocol/cluster/sample.ts'
@@ -15,7 +16,7 @@ export async function keepJoined(
   { nodeId, hello }: PlayedNode,
   grant: SignedText = { text: 'x', signature: `0x${'0'.repeat(130)}` },
 ): Promise<void> {
-  await saveNode(join(config, 'nodes'), {
+  await saveNode(realWorld(), join(config, 'nodes'), {
     v: 1,
     nodeId,
     nodeIp: '192.0.2.8',

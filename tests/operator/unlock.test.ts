@@ -6,7 +6,7 @@ import { answer, diskSecret, playNode } from './node.ts'
 import type { Behaviour, PlayedNode } from './node.ts'
 import { cluster } from './gateway.ts'
 import { keepJoined, proxied } from './proxied.ts'
-import { configFolder, orama, writeWallet } from './support.ts'
+import { configFolder, orama, passphrase, writeWallet } from './support.ts'
 
 const line = ['node', 'unlock', '--genesis', '--node-ip', '10.0.0.1', '--passphrase-fd', '3', '--json']
 
@@ -111,6 +111,30 @@ t.test('unlock refuses an older escrow than it has seen', async t => {
   const ran = await orama(setting, ...line)
   t.equal(ran.code, 5)
   t.match(ran.err, /older than 5/)
+})
+
+/** What another command leaves on file while this one asks for the passphrase. */
+async function meanwhile(t: Parameters<typeof enrolled>[0], numbers: object) {
+  const { node, config, setting } = await enrolled(t)
+  const path = join(config, 'nodes', `${node.nodeId}.json`)
+  const readFd = async () => {
+    await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, 'utf8')), ...numbers }))
+    return Buffer.from(passphrase)
+  }
+  return { node, ran: await orama({ ...setting, world: { readFd } }, ...line) }
+}
+
+t.test('unlock counts on from the order that another command has signed meanwhile', async t => {
+  const { node, ran } = await meanwhile(t, { orderNumber: 7 })
+  t.equal(ran.code, 0, ran.err)
+  t.match(posts(node)[0]?.body, /number: 8/)
+})
+
+t.test('unlock sends nothing when another command has seen a newer escrow meanwhile', async t => {
+  const { node, ran } = await meanwhile(t, { escrowNumber: 5 })
+  t.equal(ran.code, 5, ran.err)
+  t.match(ran.err, /older than 5/)
+  t.same(posts(node), [])
 })
 
 t.test('unlock with another wallet says whose it is', async t => {
