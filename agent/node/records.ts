@@ -12,7 +12,8 @@ export type RecordKeeper = {
 
 /**
  * Stores the record that `edit` makes of the present one. Changes wait for each other: `edit` sees what the one before
- * has left, and where it throws, nothing is stored.
+ * has left, and where it throws, nothing is stored. Where storing fails, the present record stays, but the other one may
+ * be on the disk: an unlock takes either.
  */
 export function changeRecord(
   keeper: RecordKeeper,

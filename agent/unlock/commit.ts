@@ -4,7 +4,7 @@ import { readDataState } from '../disk/blank.ts'
 import { makeFs } from './filesystem.ts'
 import { withHeader } from './header-file.ts'
 import { abandon, type NodeVolume, type World } from './open.ts'
-import { createStore, promoteNext, readStore, storeFolder, volumeKeyPath, writeNext } from './record-store.ts'
+import { createStore, keepRecord, readKept, signRecord, storeFolder, volumeKeyPath } from './record-store.ts'
 import { escrowToken, nodeToken } from './tokens.ts'
 import { formatVolume, openVolume, saveVolumeKey, writeToken } from './volume.ts'
 
@@ -67,9 +67,10 @@ async function refuseForeign(device: string): Promise<void> {
 }
 
 /**
- * Replaces the record of an open node: next record on the data partition, token, then the next record counts. A
- * power cut between leaves token and store in agreement after the next `openNode`. Throws RangeError when the
- * revision does not follow the present one. One call at a time.
+ * Replaces the record of an open node: first its token, then what is kept on the data partition. A power cut between
+ * leaves a token that the next `openNode` keeps, and so does a call that rejects when the token had reached the disk;
+ * another record of the same revision may follow then. Throws RangeError when the revision does not follow the one
+ * that is kept. One call at a time.
  */
 export async function updateRecord(
   world: World,
@@ -77,13 +78,11 @@ export async function updateRecord(
   record: NodeRecord,
 ): Promise<SignedRecord> {
   const folder = storeFolder(volume.mountPoint)
-  const { current } = await readStore(folder)
-  if (record.revision !== current.record.revision + 1 || record.luksUuid !== current.record.luksUuid)
-    throw new RangeError(
-      `Cannot replace record: revision ${record.revision} after ${current.record.revision}`,
-    )
-  const signed = await writeNext(folder, record)
+  const kept = (await readKept(folder)).record
+  if (record.revision !== kept.revision + 1 || record.luksUuid !== kept.luksUuid)
+    throw new RangeError(`Cannot replace record: revision ${record.revision} after ${kept.revision}`)
+  const signed = await signRecord(folder, record)
   await writeToken(world.run, volume.device, nodeToken(signed))
-  await promoteNext(folder)
+  await keepRecord(folder, signed)
   return signed
 }

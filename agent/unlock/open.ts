@@ -10,7 +10,7 @@ import { withHeader } from './header-file.ts'
 import { inHeaderTurn } from './header-turn.ts'
 import { endReencryption, settledMetadata } from './header-write.ts'
 import type { LuksHeader } from './luks-header.ts'
-import { dropNext, promoteNext, readStore, storeFolder, volumeKeyPath, withKey } from './record-store.ts'
+import { keepRecord, readKept, storeFolder, volumeKeyPath, withKey } from './record-store.ts'
 import { recoverVolume } from './reencrypt.ts'
 import { readNodeToken } from './tokens.ts'
 import { keepVolumeKey } from './volume-key.ts'
@@ -132,12 +132,11 @@ export async function rehearse(world: World, volume: NodeVolume): Promise<void> 
   })
 }
 
-/** Checks the token against the store and ends a replacement of the record that was cut off. */
+/** Checks the token against the record that is kept, and ends a replacement of that which was cut off. */
 async function settle({ record, mac }: SignedRecord, folder: string): Promise<void> {
-  const store = await readStore(folder)
-  const standing = await withKey(folder, key => Promise.resolve(checkToken({ record, mac }, store, key)))
-  if (standing === 'next') await promoteNext(folder)
-  else if (store.next !== undefined) await dropNext(folder)
+  const kept = await readKept(folder)
+  const standing = await withKey(folder, key => Promise.resolve(checkToken({ record, mac }, kept, key)))
+  if (standing === 'following') await keepRecord(folder, { record, mac })
 }
 
 /** Unmounts and closes what is open of a volume, as far as it is. */

@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { macRecord, signedRecordSchema, type NodeRecord, type SignedRecord } from '../../protocol/record.ts'
 import { secretBuffer } from '../../protocol/secret.ts'
@@ -10,22 +10,20 @@ import { nodeToken } from './tokens.ts'
 /**
  * The authoritative enrollment record on the encrypted data partition, and the key of its MAC:
  *
- * | File               | Content                                                               |
- * |--------------------|-----------------------------------------------------------------------|
- * | `mac.key`          | 32 random bytes                                                       |
- * | `cluster.secret`   | 32 bytes that all nodes of the cluster share                          |
- * | `lease.key`        | 32 bytes: what only the unlocked node signs with                      |
- * | `volume.key`       | 64 bytes: with it keyslots are added without the secret of another    |
- * | `record.json`      | SignedRecord: what counts                                             |
- * | `record.next.json` | SignedRecord that is about to count, while the token is being written |
+ * | File             | Content                                                            |
+ * |------------------|--------------------------------------------------------------------|
+ * | `mac.key`        | 32 random bytes                                                    |
+ * | `cluster.secret` | 32 bytes that all nodes of the cluster share                       |
+ * | `lease.key`      | 32 bytes: what only the unlocked node signs with                   |
+ * | `volume.key`     | 64 bytes: with it keyslots are added without the secret of another |
+ * | `record.json`    | SignedRecord: what the token has to hold, or the one that follows  |
  */
 const files = {
   key: 'mac.key',
   cluster: 'cluster.secret',
   lease: 'lease.key',
   volume: 'volume.key',
-  current: 'record.json',
-  next: 'record.next.json',
+  record: 'record.json',
 } as const
 const keyBytes = 32
 const recordBytesMax = 1024 * 1024
@@ -47,44 +45,39 @@ export async function createStore(
   return withNewKey(async key => {
     await writeSynced(folder, files.key, key)
     const signed = macRecord(record, key)
-    await writeSynced(folder, files.current, JSON.stringify(signed))
+    await keepRecord(folder, signed)
     return signed
   })
 }
 
-export type Store = { readonly current: SignedRecord; readonly next?: SignedRecord }
-
-/** Reads both records. Throws SyntaxError for a malformed one, and when there is no store. */
-export async function readStore(folder: string): Promise<Store> {
-  const current = await readSigned(folder, files.current)
-  if (current === undefined) throw new SyntaxError(`Cannot read '${folder}': there is no record`)
-  const next = await readSigned(folder, files.next)
-  return next === undefined ? { current } : { current, next }
+/** The record that is kept. Throws SyntaxError for a malformed one, and when there is no store. */
+export async function readKept(folder: string): Promise<SignedRecord> {
+  const path = join(folder, files.record)
+  const bytes = await stat(path).then(
+    found => found.size,
+    () => undefined,
+  )
+  if (bytes === undefined) throw new SyntaxError(`Cannot read '${folder}': there is no record`)
+  if (bytes > recordBytesMax) throw new SyntaxError(`Cannot read '${path}': ${bytes} bytes is too long`)
+  try {
+    return signedRecordSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+  } catch (cause) {
+    throw new SyntaxError(`Cannot read '${path}'`, { cause })
+  }
 }
 
-/**
- * Signs a record and keeps it as the next one. It counts once the token holds it: see `promoteNext`. Throws RangeError
- * for one that no token may hold.
- */
-export async function writeNext(folder: string, record: NodeRecord): Promise<SignedRecord> {
+/** Signs a record with the MAC key. Throws RangeError for one that no token may hold. */
+export function signRecord(folder: string, record: NodeRecord): Promise<SignedRecord> {
   return withKey(folder, async key => {
     const signed = macRecord(record, key)
     checkTokenSize(nodeToken(signed))
-    await writeSynced(folder, files.next, JSON.stringify(signed))
-    return signed
+    return Promise.resolve(signed)
   })
 }
 
-/** Makes the next record the one that counts. */
-export async function promoteNext(folder: string): Promise<void> {
-  await rename(join(folder, files.next), join(folder, files.current))
-  await syncFolder(folder)
-}
-
-/** Forgets a next record whose token was never written. */
-export async function dropNext(folder: string): Promise<void> {
-  await rm(join(folder, files.next), { force: true })
-  await syncFolder(folder)
+/** Keeps a record, whose token has been written, in place of the one before. */
+export function keepRecord(folder: string, signed: SignedRecord): Promise<void> {
+  return writeSynced(folder, files.record, JSON.stringify(signed))
 }
 
 /** Lends the MAC key to `use` and wipes it. Throws RangeError when the file is not 32 bytes. */
@@ -127,21 +120,6 @@ async function withNewKey<T>(use: (key: Buffer) => Promise<T>): Promise<T> {
     return await use(randomFillSync(key))
   } finally {
     key.fill(0)
-  }
-}
-
-async function readSigned(folder: string, name: string): Promise<SignedRecord | undefined> {
-  const path = join(folder, name)
-  const bytes = await stat(path).then(
-    found => found.size,
-    () => undefined,
-  )
-  if (bytes === undefined) return undefined
-  if (bytes > recordBytesMax) throw new SyntaxError(`Cannot read '${path}': ${bytes} bytes is too long`)
-  try {
-    return signedRecordSchema.parse(JSON.parse(await readFile(path, 'utf8')))
-  } catch (cause) {
-    throw new SyntaxError(`Cannot read '${path}'`, { cause })
   }
 }
 

@@ -6,7 +6,7 @@ import { readDataState } from '../../../agent/disk/blank.ts'
 import { commitEnrollment, updateRecord } from '../../../agent/unlock/commit.ts'
 import { readHeader } from '../../../agent/unlock/header-file.ts'
 import { openNode } from '../../../agent/unlock/open.ts'
-import { readStore, storeFolder } from '../../../agent/unlock/record-store.ts'
+import { readKept, storeFolder } from '../../../agent/unlock/record-store.ts'
 import { nodeToken, readEscrowToken, readNodeToken } from '../../../agent/unlock/tokens.ts'
 import { isWrongSecret, removeToken, writeToken } from '../../../agent/unlock/volume.ts'
 import { run } from '../../../agent/system/run.ts'
@@ -146,6 +146,12 @@ const tampered: readonly (readonly [
   ],
   ['an edited revision', node => edited(node, { revision: 9 }), /not written by this node/, 'closed'],
   ['a token of last week', tokenOfLastWeek, /revision 1 is older than 2/, 'closed'],
+  [
+    'a token whose write failed, after another of its revision',
+    tokenThatFailed,
+    /revision 2 is not what was written/,
+    'closed',
+  ],
   ['the token of another node', tokenOfAnother, /written for another volume/, 'never opened'],
   ['the token of another node with our UUID', tokenOfAnotherRenamed, /not written by this node/, 'closed'],
   ['no token', node => removeToken(run, node.volume.device, 'orama-node'), /no such token/, 'never opened'],
@@ -187,6 +193,17 @@ async function tokenOfLastWeek({ world, volume, record }: Node): Promise<void> {
   await copyFile(before, volume.device)
 }
 
+async function tokenThatFailed({ world, volume, record, fail, steps }: Node): Promise<void> {
+  const failed = `${volume.device}.failed`
+  fail.at = steps.length + 1
+  fail.how = 'after'
+  await updateRecord(world, volume, { ...record, revision: 2 }).catch(() => undefined)
+  fail.at = 0
+  await copyFile(volume.device, failed)
+  await updateRecord(world, volume, { ...record, revision: 2, lastOrder: 5 })
+  await copyFile(failed, volume.device)
+}
+
 async function tokenOfAnother({ volume, signed }: Node): Promise<void> {
   const { record } = sampleEnrollment()
   await writeToken(run, volume.device, nodeToken({ ...signed, record }))
@@ -218,7 +235,7 @@ t.test('updateRecord() replaces token and record', async t => {
   const { world, volume, secret, record } = await enrolled(t)
   const signed = await updateRecord(world, volume, { ...record, revision: 2, lastOrder: 5 })
   t.match(await openNode(world, volume, { secret }), signed)
-  t.same(await readStore(storeFolder(volume.mountPoint)), { current: signed })
+  t.same(await readKept(storeFolder(volume.mountPoint)), signed)
 })
 
 t.test('updateRecord() refuses a record that does not follow the present one', async t => {
@@ -246,8 +263,7 @@ for (const [when, how, revision] of cuts)
     await t.rejects(updateRecord(world, volume, { ...record, revision: 2 }), { message: /stopped/ })
     fail.at = 0
     t.equal((await openNode(world, volume, { secret })).record.revision, revision)
-    const store = await readStore(storeFolder(volume.mountPoint))
-    t.same([store.current.record.revision, store.next], [revision, undefined])
+    t.equal((await readKept(storeFolder(volume.mountPoint))).record.revision, revision)
     await updateRecord(world, volume, { ...record, revision: revision + 1 })
     t.equal((await openNode(world, volume, { secret })).record.revision, revision + 1)
   })

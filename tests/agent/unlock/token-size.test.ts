@@ -10,7 +10,7 @@ import { commitEnrollment, updateRecord } from '../../../agent/unlock/commit.ts'
 import { readLuksHeader } from '../../../agent/unlock/header-read.ts'
 import { tokenBytesMax, type TokenType } from '../../../agent/unlock/luks-schema.ts'
 import { openNode } from '../../../agent/unlock/open.ts'
-import { readStore, storeFolder } from '../../../agent/unlock/record-store.ts'
+import { readKept, storeFolder } from '../../../agent/unlock/record-store.ts'
 import {
   nodeToken,
   readNodeToken,
@@ -96,7 +96,7 @@ t.test(
       },
     )
     t.same([steps, keeper.record], [[], record])
-    t.match(await readStore(storeFolder(volume.mountPoint)), { current: { record }, next: undefined })
+    t.match(await readKept(storeFolder(volume.mountPoint)), { record })
     await changeRecord(keeper, before => ({ ...before, lastOrder: 5 }))
     const opened = await openNode(world, volume, enrollment)
     t.match(opened.record, { lastOrder: 5, revision: 2 })
