@@ -22,6 +22,7 @@ export type CallLimits = {
   readonly callsMax: { readonly all: number; readonly perKey: number }
   readonly silenceMs: number
   readonly helloMs: number
+  readonly closeMs: number
   /** Of an address: each new hello costs a slow hash. */
   readonly hellos: Rate
 }
@@ -31,6 +32,7 @@ const fallback: CallLimits = {
   callsMax: { all: 256, perKey: 16 },
   silenceMs: callSilenceMs,
   helloMs: 10_000,
+  closeMs: 2000,
   hellos: { perSecond: 1 / 30, burst: 32, keysMax: 1024 },
 }
 
@@ -50,7 +52,9 @@ export function callDesk({ now, nowMs = () => performance.now(), ...given }: Cal
   const pace = rateLimiter(limits.hellos, nowMs)
   const codeOf = codeQueue()
   const codes = new Map<Call, string>()
+  /** Those that nodes can be asked over; a call that ended may stay open for a moment. */
   const calls = new Set<Call>()
+  const open = new Set<Call>()
   const server = new WebSocketServer({
     ...{ noServer: true, clientTracking: false, perMessageDeflate: false },
     maxPayload: frameBytesMax.fromNode,
@@ -75,12 +79,14 @@ export function callDesk({ now, nowMs = () => performance.now(), ...given }: Cal
       onHello: (of, hello) => {
         greet(of, hello, from)
       },
+      onEnd: of => {
+        calls.delete(of)
+        codes.delete(of)
+      },
     })
     calls.add(call)
-    socket.on('close', () => {
-      calls.delete(call)
-      codes.delete(call)
-    })
+    open.add(call)
+    socket.on('close', () => open.delete(call))
   }
   return {
     upgrade: (request, socket, head) => {
@@ -100,7 +106,7 @@ export function callDesk({ now, nowMs = () => performance.now(), ...given }: Cal
     complete: ({ completion, hello }, signal) =>
       [...calls].find(call => call.hash() === hello)?.complete(completion, signal),
     close: () => {
-      for (const call of calls) call.cut()
+      for (const call of open) call.cut()
     },
   }
 }

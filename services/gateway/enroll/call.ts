@@ -15,7 +15,7 @@ export type Call = {
   readonly isBusy: () => boolean
   /** Rejects when the call ends first, or the signal says so. */
   readonly complete: (completion: Completion, signal: AbortSignal) => Promise<NodeAnswer>
-  /** Says why, by a status code of WebSocket, and hangs up. */
+  /** Says why, by a status code of WebSocket, and hangs up: at once for the gateway, while the node may be silent. */
   readonly end: (code: number, why: string) => void
   /** Hangs up at once. */
   readonly cut: () => void
@@ -24,9 +24,13 @@ export type Call = {
 export type CallEvents = {
   /** A hello that is new in this call; what it throws ends the call. */
   readonly onHello: (call: Call, hello: Hello) => void
+  /** From here on there is nobody to ask. Also called twice. */
+  readonly onEnd: (call: Call) => void
   readonly silenceMs: number
   /** For the first hello to come. */
   readonly helloMs: number
+  /** For the node to say good-bye as well. */
+  readonly closeMs: number
 }
 
 /** The status codes of RFC 6455 that a call may end with. */
@@ -37,8 +41,13 @@ export function hearCall(socket: WebSocket, events: CallEvents): Call {
   let hello: Hello | undefined
   let hash: string | undefined
   let pending: PromiseWithResolvers<NodeAnswer> | undefined
+  let isEnded = false
   const end = (code: number, why: string) => {
+    if (isEnded) return
+    isEnded = true
+    events.onEnd(call)
     socket.close(code, why)
+    setTimeout(call.cut, events.closeMs).unref()
   }
   const call: Call = {
     hello: () => hello,
@@ -66,6 +75,7 @@ export function hearCall(socket: WebSocket, events: CallEvents): Call {
       pending.resolve(answer)
       return
     }
+    if (isEnded) return
     const next = enrollCallSchema.parse(value).hello
     const nextHash = helloHash(next)
     if (nextHash === hash) return
@@ -80,9 +90,14 @@ export function hearCall(socket: WebSocket, events: CallEvents): Call {
         hear(data.toString())
       })
   })
-  socket.on('close', () => pending?.reject(new Error('Cannot go on: the node ended its call')))
+  socket.on('close', () => {
+    events.onEnd(call)
+    pending?.reject(new Error('Cannot go on: the node ended its call'))
+  })
   // What went wrong ends the call, and that is all there is to know.
-  socket.on('error', () => undefined)
+  socket.on('error', () => {
+    end(endings.form, 'not understood')
+  })
   watch(socket, events, () => hello !== undefined)
   return call
 }

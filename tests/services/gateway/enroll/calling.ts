@@ -3,7 +3,10 @@ import type { IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
+import { enterCluster, judgeCompletion } from '../../../../agent/enroll/judge.ts'
 import type { Session } from '../../../../agent/enroll/session.ts'
+import { calledCompletionSchema } from '../../../../protocol/enroll-call.ts'
+import { enrolled, owner } from './played-waiting.ts'
 import type { running } from './running.ts'
 
 type Gateway = Awaited<ReturnType<typeof running>>
@@ -21,6 +24,15 @@ export async function called(t: Test, { gateway }: Gateway, localAddress = '127.
 }
 
 export const helloOf = ({ hello }: Pick<Session, 'hello'>) => JSON.stringify({ v: 1, hello })
+
+/** What the agent does with a completion that comes over its call. */
+export async function answerAs({ socket }: Awaited<ReturnType<typeof called>>, of: Session) {
+  const [data] = (await once(socket, 'message')) as [Buffer]
+  const { completion } = calledCompletionSchema.parse(JSON.parse(data.toString()))
+  const judged = await judgeCompletion(completion, { session: of, owner: owner.address, now: new Date() })
+  const body = { v: 1, ...(await enrolled(of)(enterCluster(judged))) }
+  socket.send(JSON.stringify({ status: 200, body }))
+}
 
 /** Asks until the code is known: it is computed behind the hello. */
 export async function asked({ ask }: Gateway, code: string) {

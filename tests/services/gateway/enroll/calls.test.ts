@@ -1,25 +1,13 @@
 import { once } from 'node:events'
 import t from 'tap'
 import type { WebSocket } from 'ws'
-import { judgeCompletion, enterCluster } from '../../../../agent/enroll/judge.ts'
-import type { Session } from '../../../../agent/enroll/session.ts'
 import { waitingHelloSchema } from '../../../../protocol/cluster/joining.ts'
-import { calledCompletionSchema } from '../../../../protocol/enroll-call.ts'
-import { asked, called, helloOf } from './calling.ts'
-import { enrolled, newWaiting, owner, requestFor } from './played-waiting.ts'
+import { answerAs, asked, called, helloOf } from './calling.ts'
+import { newWaiting, requestFor } from './played-waiting.ts'
 import { running, storedInvite } from './running.ts'
 
 const session = await newWaiting()
 const unreached = { port: 1 }
-
-/** What the agent does with a completion that comes over its call. */
-async function answerAs({ socket }: Awaited<ReturnType<typeof called>>, of: Session) {
-  const [data] = (await once(socket, 'message')) as [Buffer]
-  const { completion } = calledCompletionSchema.parse(JSON.parse(data.toString()))
-  const judged = await judgeCompletion(completion, { session: of, owner: owner.address, now: new Date() })
-  const body = { v: 1, ...(await enrolled(of)(enterCluster(judged))) }
-  socket.send(JSON.stringify({ status: 200, body }))
-}
 
 t.test('a node that has called is found by its code, and joins over its call', async t => {
   const gateway = await running(t, { changes: { deliver: unreached } })
