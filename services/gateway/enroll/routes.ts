@@ -21,7 +21,7 @@ export type EnrollWith = JoinWith &
   MemberWith &
   AuditWith & { readonly waiting: Pick<WaitingNodes, 'helloOf'> }
 
-/** Hello, grant and proof; a member record has up to 12 KB of them and its voucher. */
+/** Hello, grant and proof, or a member record, which has the voucher besides: some 2 KB. */
 const bodyBytesMax = 16 * 1024
 /** The node formats its disk meanwhile, and nothing moves on the connection. */
 const patienceMs = 240_000
