@@ -5,11 +5,9 @@ import { genesisFileSchema } from '../../operator/node-file.ts'
 import type { GenesisFile } from '../../operator/node-file.ts'
 import { newKeyPair } from '../../protocol/keys.ts'
 import { genesisRecord } from '../protocol/cluster/sample.ts'
-import { agentToken, answer, luksUuid, playNode } from './node.ts'
+import { agentToken, answer, enrollLine as base, luksUuid, playNode } from './node.ts'
 import type { Behaviour, PlayedNode } from './node.ts'
 import { configFolder, orama, owner, ownerKey, writeWallet } from './support.ts'
-
-const base = ['node', 'enroll', '--genesis', '--node-ip', '192.0.2.7', '--passphrase-fd', '3', '--json']
 
 const fileOf = (config: string, { nodeId }: PlayedNode) => join(config, 'nodes', `${nodeId}.json`)
 
@@ -268,40 +266,4 @@ t.test('nothing that enroll prints or saves holds the key of the wallet', async 
   for (const encoding of ['hex', 'base64', 'base64url'] as const)
     t.notOk(text.includes(ownerKey.toString(encoding).slice(0, 40)))
   t.notOk((ran.out + ran.err).includes(agentToken))
-})
-
-const usage: readonly (readonly [string, readonly string[], RegExp])[] = [
-  ['without --genesis', base.filter(word => word !== '--genesis'), /--genesis is missing/],
-  [
-    'without --node-ip',
-    base.filter(word => !['--node-ip', '192.0.2.7'].includes(word)),
-    /--node-ip is missing/,
-  ],
-  ['an IPv6 address', base.map(word => word.replace('192.0.2.7', '2001:db8::7')), /no IPv4 address/],
-  [
-    'a claim word to a network that is only trusted',
-    [...base, '--trust-network', '--claim', '9TB3VA'],
-    /does not go/,
-  ],
-  ['a key that is none', [...base, '--operator-key', 'x'], /no WireGuard public key/],
-  ['port 0', [...base, '--port', '0'], /number from 1/],
-]
-
-for (const [why, line, message] of usage)
-  t.test(`enroll refuses a command line: ${why}`, async t => {
-    const ran = await orama({ config: await configFolder(t) }, ...line)
-    t.equal(ran.code, 2)
-    t.match(ran.err, message)
-  })
-
-t.test('without a terminal, enroll asks nothing and names the option', async t => {
-  const node = await playNode(t)
-  const ran = await orama({ config: await configFolder(t), ports: { 9999: node.port } }, ...base)
-  t.equal(ran.code, 2)
-  t.match(ran.err, /--code CODE/)
-})
-
-t.test('a closed port of a node that nobody knows is exit code 4', async t => {
-  const ran = await orama({ config: await configFolder(t) }, ...base, '--code', '00000000')
-  t.equal(ran.code, 4)
 })

@@ -24,6 +24,18 @@ import { newNode, type TestNode } from '../protocol/cluster/sample.ts'
 import { owner, ownerKey } from './support.ts'
 import { publicKeyOf } from '../../protocol/wallet.ts'
 
+/** Enrolls the node of the tests as a genesis, but for what its console shows. */
+export const enrollLine = [
+  'node',
+  'enroll',
+  '--genesis',
+  '--node-ip',
+  '192.0.2.7',
+  '--passphrase-fd',
+  '3',
+  '--json',
+]
+
 export const now = new Date('2026-11-21T08:01:00Z')
 export const agentToken = 'ab'.repeat(32)
 export const luksUuid = '01234567-89ab-4cde-8f01-23456789abcd'
