@@ -57,9 +57,8 @@ async function register(registry: Registry, node: TestNode): Promise<string> {
   const hello = helloHash(node.hello)
   const reservation = { hello, tokenHash: tokenHash(inviteKey(token).publicKey), until }
   const { invites, addresses } = registry
-  const allocated = await addresses.allocate(reservation, now)
-  if (allocated === undefined) throw new Error('Cannot register node: no address is free')
-  const { address } = allocated
+  const address = await addresses.allocate(reservation, now)
+  if (address === undefined) throw new Error('Cannot register node: no address is free')
   const member = joinRecord({ node, address, token })
   const { invite } = member
   if (invite === undefined) throw new Error('Cannot register node: its record has no invite')

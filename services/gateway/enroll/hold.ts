@@ -9,15 +9,11 @@ import type { Wanted } from './judge.ts'
 export type Held = Pick<Reservation, 'tokenHash' | 'hello'> & {
   readonly voucher: SignedText
   readonly address: string
-  /** Not held before this request: for what was, a completion may have reached the node. */
-  readonly isNew: { readonly invite: boolean; readonly address: boolean }
 }
 
 type HoldWith = { readonly registry: Registry; readonly now: () => Date }
 
-const refusals: Readonly<
-  Record<Exclude<Reserved, 'reserved' | 'kept'>, readonly [status: number, why: string]>
-> = {
+const refusals: Readonly<Record<Exclude<Reserved, 'reserved'>, readonly [status: number, why: string]>> = {
   unknown: [404, 'there is no such invite'],
   taken: [409, 'another enrollment has this invite'],
   spent: [409, 'this invite was used'],
@@ -32,39 +28,38 @@ export async function hold({ registry, now }: HoldWith, wanted: Wanted): Promise
   const { tokenHash } = wanted.grant
   const reservation = { hello, tokenHash, until }
   const reserved = await registry.invites.reserve(reservation, now())
-  if (reserved !== 'reserved' && reserved !== 'kept') {
+  if (reserved !== 'reserved') {
     const [status, why] = refusals[reserved]
     throw new HttpError(status, why, 'ask an operator for another one')
   }
   const voucher = await registry.invites.voucher(tokenHash)
-  const allocated = await registry.addresses.allocate(reservation, now())
+  const address = await registry.addresses.allocate(reservation, now())
   if (voucher === undefined) throw new Error('Cannot enroll: the registry has lost a voucher')
-  if (allocated === undefined)
+  if (address === undefined)
     throw new HttpError(
       503,
       'there is no free WireGuard address',
       'those of nodes that left rest for 30 days',
     )
-  const isNew = { invite: reserved === 'reserved', address: allocated.isNew }
-  return { hello, tokenHash, voucher, address: allocated.address, isNew }
+  return { hello, tokenHash, voucher, address }
 }
 
 /**
- * Does something that agent or node may refuse, and then gives back at once what this request was the first to hold: the
- * node is as before. Where nobody knows that, all stays until the grant ends, for who asks again; so does what an earlier
- * request held, since the node may have joined by that one and says so itself later.
+ * Does something that agent or node may refuse, and then gives back at once what no other request has asked for too: the
+ * node is as before. Where nobody knows that, all stays until the grant ends, for who asks again; so does what several
+ * requests hold, since the node may have joined by another one, and says so itself later.
  */
 export async function orRelease<T>(
   { registry, now }: HoldWith,
-  { isNew, ...names }: Held,
+  { tokenHash, hello }: Held,
   act: () => Promise<T>,
 ): Promise<T> {
   try {
     return await act()
   } catch (cause) {
     if (isRefusal(cause)) {
-      if (isNew.address) await registry.addresses.cancel(names.hello)
-      if (isNew.invite) await registry.invites.release(names, now())
+      await registry.addresses.cancel(hello)
+      await registry.invites.release({ tokenHash, hello }, now())
     }
     throw cause
   }

@@ -27,12 +27,6 @@ export type Allocation = {
   readonly until: Date
 }
 
-export type Allocated = {
-  readonly address: string
-  /** False where this hello had it before. */
-  readonly isNew: boolean
-}
-
 export type AddressEntry = {
   readonly address: string
   readonly hello: string
@@ -45,12 +39,15 @@ export type AddressEntry = {
 
 export type Addresses = {
   /** The one that this hello has, else the lowest that is free; undefined where all are held or rest. */
-  readonly allocate: (allocation: Allocation, now: Date) => Promise<Allocated | undefined>
+  readonly allocate: (allocation: Allocation, now: Date) => Promise<string | undefined>
   /** The node was heard: the address is its own until it is freed. Also late, as long as nobody else has it. */
   readonly confirm: (hello: string) => Promise<'confirmed' | 'unknown'>
   /** The one that this hello was given last, as long as nobody else has it; also where it rests. */
   readonly keptFor: (hello: string) => Promise<string | undefined>
-  /** Takes back what was given and not confirmed: its node never heard of it, so that it need not rest. */
+  /**
+   * Takes back what was given and not confirmed: its node never heard of it, so that it need not rest. Where this hello
+   * asked for it more than once, the node may have heard of it by another request: it stays given.
+   */
   readonly cancel: (hello: string) => Promise<void>
   /** It rests from now on. */
   readonly free: (hello: string, now: Date) => Promise<'resting' | 'unknown'>
@@ -69,7 +66,7 @@ export function addressesOf(database: Database, pool = defaultPool): Addresses {
     },
     cancel: async hello => {
       await decide(database, [
-        'DELETE FROM addresses WHERE hello = :hello AND free_from IS NOT NULL',
+        'DELETE FROM addresses WHERE hello = :hello AND asks = 1 AND free_from IS NOT NULL',
         { hello: sha256Hex.parse(hello) },
       ])
     },
@@ -109,7 +106,7 @@ async function allocate(
   { database, range }: { readonly database: Database; readonly range: Range },
   allocation: Allocation,
   now: Date,
-): Promise<Allocated | undefined> {
+): Promise<string | undefined> {
   const hello = sha256Hex.parse(allocation.hello)
   const until = new Date(deadline(allocation.until, now))
   const values = {
@@ -118,12 +115,10 @@ async function allocate(
     freeFrom: later(until, restDays * dayMs),
   }
   // Sent again after a lost answer they find it held: then it is not given back before its time.
-  const [, given] = await database.execute([again(values), lowest({ ...values, now }, range)], {
-    repeatable: true,
-  })
+  // Sent again after a lost answer it counts as two: then nothing is given back before its time.
+  await database.execute([again(values), lowest({ ...values, now }, range)], { repeatable: true })
   const held = await find(database, hello)
-  if (held === undefined) return undefined
-  return { address: formatIpv4(held.address), isNew: given?.rowsAffected === 1 }
+  return held === undefined ? undefined : formatIpv4(held.address)
 }
 
 type Holder = { readonly hello: string; readonly tokenHash: string; readonly freeFrom: string }
@@ -131,7 +126,7 @@ type Holder = { readonly hello: string; readonly tokenHash: string; readonly fre
 /** A hello that comes again keeps what it has; a confirmed address is not touched. */
 function again(values: Holder): Statement {
   return [
-    `UPDATE addresses SET token_hash = :tokenHash, free_from = :freeFrom
+    `UPDATE addresses SET token_hash = :tokenHash, free_from = :freeFrom, asks = asks + 1
      WHERE hello = :hello AND free_from IS NOT NULL`,
     values,
   ]
@@ -151,8 +146,8 @@ function lowest(
     `WITH RECURSIVE pool (address) AS (
        SELECT :first UNION ALL SELECT address + 1 FROM pool WHERE address < :last
      )
-     INSERT INTO addresses (address, hello, token_hash, free_from)
-     SELECT min(pool.address), :hello, :tokenHash, :freeFrom FROM pool
+     INSERT INTO addresses (address, hello, token_hash, free_from, asks)
+     SELECT min(pool.address), :hello, :tokenHash, :freeFrom, 1 FROM pool
      WHERE NOT EXISTS (SELECT 1 FROM addresses WHERE hello = :hello)
        AND pool.address NOT IN (SELECT value FROM json_each(:reserved))
        AND NOT EXISTS (
@@ -168,7 +163,7 @@ function lowest(
        )
      HAVING min(pool.address) IS NOT NULL
      ON CONFLICT (address) DO UPDATE
-     SET hello = excluded.hello, token_hash = excluded.token_hash, free_from = excluded.free_from`,
+     SET hello = excluded.hello, token_hash = excluded.token_hash, free_from = excluded.free_from, asks = 1`,
     { ...values, first, last, reserved: JSON.stringify(reserved) },
   ]
 }

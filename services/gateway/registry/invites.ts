@@ -19,12 +19,8 @@ export type Reservation = {
 }
 
 export type Added = 'stored' | 'expired' | 'taken'
-/**
- * `kept`: this very hello was the last that reserved it, and has not given it back; `finished`: it has spent it already;
- * `taken`: another has it reserved.
- */
-export type Reserved =
-  'reserved' | 'kept' | 'finished' | 'taken' | 'spent' | 'expired' | 'revoked' | 'unknown'
+/** `finished`: this very hello has spent it already; `taken`: another has it reserved. */
+export type Reserved = 'reserved' | 'finished' | 'taken' | 'spent' | 'expired' | 'revoked' | 'unknown'
 export type Spent = 'spent' | 'not-reserved' | 'revoked' | 'unknown'
 
 export type Invites = {
@@ -39,7 +35,10 @@ export type Invites = {
   readonly spend: (of: Pick<Reservation, 'tokenHash' | 'hello'>, now: Date) => Promise<Spent>
   /** True while this hello was the last that reserved it, or has spent it, and nobody took it back. */
   readonly isKept: (of: Pick<Reservation, 'tokenHash' | 'hello'>) => Promise<boolean>
-  /** Gives back what this hello reserved and did not spend; says what state the invite has then. */
+  /**
+   * Gives back what this hello reserved once and did not spend; says what state the invite has then. Where it asked more
+   * than once, here or at another gateway, one request cannot know what became of the others: it stays reserved.
+   */
   readonly release: (
     of: Pick<Reservation, 'tokenHash' | 'hello'>,
     now: Date,
@@ -94,10 +93,9 @@ async function add(
 async function reserve(database: Database, reservation: Reservation, now: Date): Promise<Reserved> {
   const { tokenHash, hello } = parseNames(reservation)
   const values = { tokenHash, hello, now: formatTime(now), until: deadline(reservation.until, now) }
-  // Sent again after a lost answer they say `kept`: then nothing is given back before its time.
-  const [kept, won] = await database.execute([keeping(values), taking(values)], { repeatable: true })
-  if (kept?.rowsAffected === 1) return 'kept'
-  if (won?.rowsAffected === 1) return 'reserved'
+  // Sent again after a lost answer it counts as two: then nothing is given back before its time.
+  const answers = await database.execute([keeping(values), taking(values)], { repeatable: true })
+  if (answers.some(({ rowsAffected }) => rowsAffected === 1)) return 'reserved'
   const invite = await find(database, tokenHash)
   if (invite === undefined) return 'unknown'
   const state = stateOf(invite, now)
@@ -111,7 +109,7 @@ type Taker = Readonly<Record<'tokenHash' | 'hello' | 'now' | 'until', string>>
 /** By the hello that had it last. */
 function keeping(values: Taker): Statement {
   return [
-    `UPDATE invites SET reserved_until = :until
+    `UPDATE invites SET reserved_until = :until, asks = asks + 1
      WHERE token_hash = :tokenHash AND hello = :hello AND spent_at IS NULL AND revoked_at IS NULL
        AND (reserved_until > :now OR expires > :now)`,
     values,
@@ -121,7 +119,7 @@ function keeping(values: Taker): Statement {
 /** By a hello that did not have it, where nobody has it now. */
 function taking(values: Taker): Statement {
   return [
-    `UPDATE invites SET hello = :hello, reserved_until = :until
+    `UPDATE invites SET hello = :hello, reserved_until = :until, asks = 1
      WHERE token_hash = :tokenHash AND hello IS NOT :hello AND spent_at IS NULL AND revoked_at IS NULL
        AND expires > :now AND (reserved_until IS NULL OR reserved_until <= :now)`,
     values,
@@ -159,7 +157,7 @@ async function release(
   const values = parseNames(of)
   await decide(database, [
     `UPDATE invites SET hello = NULL, reserved_until = NULL
-     WHERE token_hash = :tokenHash AND hello = :hello AND spent_at IS NULL`,
+     WHERE token_hash = :tokenHash AND hello = :hello AND asks = 1 AND spent_at IS NULL`,
     values,
   ])
   const invite = await find(database, values.tokenHash)

@@ -4,7 +4,8 @@ import { type Database, isAway, readRows, type Statement } from './database.ts'
 
 // Times are RFC 3339 texts of protocol/fields.ts, which compare as the times do; addresses are numbers, so that the
 // lowest can be found; records and audit entries are canonical JSON. Tables refer to each other by hash and node id
-// without foreign keys: rqlited checks none unless it is started with -fk.
+// without foreign keys: rqlited checks none unless it is started with -fk. `asks` is how many requests, at whatever
+// gateways, have wanted the same for one hello.
 
 /** Each is carried out once, in order, in one transaction; what was released is never edited, only followed. */
 export const migrations: readonly (readonly string[])[] = [
@@ -17,6 +18,7 @@ export const migrations: readonly (readonly string[])[] = [
       expires TEXT NOT NULL,
       hello TEXT,
       reserved_until TEXT,
+      asks INTEGER NOT NULL DEFAULT 0,
       spent_at TEXT,
       revoked_at TEXT
     ) STRICT`,
@@ -24,6 +26,7 @@ export const migrations: readonly (readonly string[])[] = [
       address INTEGER PRIMARY KEY,
       hello TEXT NOT NULL UNIQUE,
       token_hash TEXT NOT NULL,
+      asks INTEGER NOT NULL,
       free_from TEXT
     ) STRICT`,
     `CREATE TABLE records (

@@ -171,7 +171,7 @@ export function memberRows(backend: Backend): void {
     const [a] = both(pair)
     const addresses = addressesOf(pair[1])
     const allocation = { hello: helloHash(second.hello), tokenHash: hash(1), until: after(15) }
-    t.match(await addresses.allocate(allocation, now), { address: '10.0.0.2' })
+    t.equal(await addresses.allocate(allocation, now), '10.0.0.2')
     await addresses.confirm(allocation.hello)
     await a.add({ ...none, members: [genesis, joined] }, now)
     t.equal((await addresses.list(now))[0]?.state, 'confirmed')
@@ -186,8 +186,8 @@ export function memberRows(backend: Backend): void {
     await a.add({ ...none, departures: [evicting(second, authority)] }, now)
     const ask = (of: number, minutes: number) =>
       addresses.allocate({ hello: hash(of), tokenHash: hash(of), until: after(minutes + 15) }, after(minutes))
-    t.match(await ask(1, 30 * day - 1), { address: '10.0.0.3' })
-    t.match(await ask(2, 30 * day), { address: '10.0.0.2' })
+    t.equal(await ask(1, 30 * day - 1), '10.0.0.3')
+    t.equal(await ask(2, 30 * day), '10.0.0.2')
   })
 
   row(backend, 'rows that no gateway wrote are not passed on, and keep nothing out', async (t, pair) => {

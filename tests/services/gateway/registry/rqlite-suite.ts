@@ -133,8 +133,8 @@ async function listed(database: Database): Promise<string[]> {
   return (await addressesOf(database).list(now)).map(one => one.address).toSorted()
 }
 
-async function addressFor(database: Database, at: number): Promise<string | undefined> {
-  return (await addressesOf(database).allocate(allocation(at), now))?.address
+function addressFor(database: Database, at: number): Promise<string | undefined> {
+  return addressesOf(database).allocate(allocation(at), now)
 }
 
 const allocation = (at: number) => ({ hello: hash(at), tokenHash: hash(100 + at), until: after(15) })
