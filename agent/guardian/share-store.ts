@@ -34,8 +34,6 @@ export type ShareStore = {
   ) => Promise<void>
   readonly keep: (node: string, epochs: readonly EpochId[]) => Promise<void>
   readonly raise: (node: string, counter: number) => Promise<void>
-  /** Forgets a token that cannot be read: the next change replaces it. Throws where there is nothing wrong with it. */
-  readonly beginAnew: () => void
 }
 
 /** What the store needs of its node. */
@@ -112,10 +110,6 @@ export function openShareStore(world: ShareStoreWorld): ShareStore {
     },
     keep: (node, epochs) => change(held => keepOnly(held, node, epochs)),
     raise: (node, counter) => change(held => raiseCounter(held, node, counter)),
-    beginAnew: () => {
-      if (fault === undefined) throw new Error('Cannot begin anew: the shares are readable')
-      fault = undefined
-    },
   }
 }
 

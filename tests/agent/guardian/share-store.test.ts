@@ -269,7 +269,7 @@ const unreadable = [
 ] as const
 
 for (const [why, world, message] of unreadable)
-  t.test(`a token is unreadable where ${why}; nothing is lost until told to begin anew`, async t => {
+  t.test(`a token is unreadable where ${why}; nothing is written over it`, async t => {
     const { store, elapse, written } = bench(world)
     t.match(store.fault(), { message: /Cannot use the shares/, cause: { message } })
     const refused = { message: /Cannot use the shares/ }
@@ -281,19 +281,7 @@ for (const [why, world, message] of unreadable)
     await t.rejects(store.raise(a, 1), refused)
     await elapse()
     t.same(written, [])
-    store.beginAnew()
-    const put = store.put(a, { epoch: second, share: someShare(), keep: [] })
-    await elapse()
-    await put
-    t.same(store.holdings(), { [a]: { epochs: [second], counter: 0 } })
-    t.equal(written.length, 1)
   })
-
-t.test('a readable token is never begun anew', async t => {
-  const { store } = bench({ box })
-  t.throws(() => store.beginAnew(), { message: /the shares are readable/ })
-  t.same(store.holding(a).epochs, [first])
-})
 
 t.test('two boxes of the same shares are different bytes', async t => {
   t.notSame(sealed(formatShares(new Map())), sealed(formatShares(new Map())))
