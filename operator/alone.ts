@@ -145,13 +145,26 @@ async function start(world: World, of: StartOf): Promise<RunningGateway> {
   const { cluster, authority, gatewayKey, ...facts } = await agent.cluster()
   const certificate = await certificateOf(of)
   write(JSON.stringify({ time: world.now().toISOString(), certificate: certificate.fingerprint }))
-  return startGateway({
+  const listening = startGateway({
     ...{ address, port, version: packageJson.version, origin, certificate, registry, agent, write },
     signInKeys: signInKeys(key),
     offer: { cluster, authority, gatewayKey },
     network: facts,
     changes: { everyMs, now: () => world.now() },
   })
+  return listening.catch((cause: unknown) => {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+    const hint = deafHints[code]
+    throw hint === undefined
+      ? cause
+      : new Failure('failed', `Cannot listen at ${address}:${port}`, { hint, cause })
+  })
+}
+
+const deafHints: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'Another program does: end it, or give another port with --listen IP:PORT',
+  EADDRNOTAVAIL: 'This machine does not have this address: give one that it has with --listen IP:PORT',
+  EACCES: 'Ports below 1024 want root or CAP_NET_BIND_SERVICE: give a higher one with --listen IP:PORT',
 }
 
 /** The same as that of gateways on nodes, unless it was given one. */

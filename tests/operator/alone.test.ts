@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { readFile, stat } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { callGateway } from '../../agent/enroll/call.ts'
@@ -131,6 +133,18 @@ t.test('a node joins by a gateway without a node, and the genesis hears of it', 
   t.match(lines.join(''), /admitted n\w+ at 10\.0\.0\.2 by invite/)
   t.equal((await end()).code, 0)
   t.equal((await stat(join(data, 'registry.db'))).mode & 0o777, 0o600)
+})
+
+t.test('a port that another program has is said, with what to do', async t => {
+  const genesis = await withGenesis(t)
+  const other = createServer().listen(genesis.port, '127.0.0.1')
+  await once(other, 'listening')
+  t.teardown(() => other.close())
+  const listen = ['--data', genesis.data, '--listen', `127.0.0.1:${genesis.port}`]
+  const { code, err } = await orama(genesis.setting, 'gateway', 'run', ...listen)
+  t.equal(code, 1)
+  t.match(err, `Cannot listen at 127.0.0.1:${genesis.port}`)
+  t.match(err, 'give another port with --listen IP:PORT')
 })
 
 t.test('started again it knows its cluster although nobody answers, by the same certificate', async t => {
