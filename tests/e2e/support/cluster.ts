@@ -136,7 +136,8 @@ async function enrollGenesis(cluster: Cluster, node: ClusterNode): Promise<void>
   const enrolled = must(await orama(...enrollment(site, await readConsole(node.machine)), '--json'))
   Object.assign(node, pick(enrolled))
   await connect(site)
-  await untilReady(site, 'gateway')
+  // Beside machines that boot it takes a while to start.
+  await untilReady(site, 'gateway', 5 * minuteMs)
   await addEnvironment(cluster, node, environment)
 }
 

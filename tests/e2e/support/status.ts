@@ -15,19 +15,29 @@ export async function readStatus(site: Site): Promise<Status> {
 }
 
 /** Waits until a service is ready, however slow the machine. */
-export function untilReady(site: Site, name: string): Promise<ServiceStatus> {
-  return untilService(site, name, ({ state }) => state === 'ready')
+export function untilReady(site: Site, name: string, deadlineMs = bootMs): Promise<ServiceStatus> {
+  return untilStatus(site, { name, wanted: ({ state }) => state === 'ready', deadlineMs })
 }
 
 /** Asks for a service's status until it is as wanted. Throws, with the last answer, when that takes too long. */
-export async function untilService(
+export function untilService(
   site: Site,
   name: string,
   wanted: (service: ServiceStatus) => boolean,
 ): Promise<ServiceStatus> {
+  return untilStatus(site, { name, wanted, deadlineMs: bootMs })
+}
+
+type Wanted = {
+  readonly name: string
+  readonly wanted: (service: ServiceStatus) => boolean
+  readonly deadlineMs: number
+}
+
+async function untilStatus(site: Site, { name, wanted, deadlineMs }: Wanted): Promise<ServiceStatus> {
   const ask = () => readStatus(site).then(({ services }) => services[name], notListening)
   const isWanted = (service: ServiceStatus | undefined) => service !== undefined && wanted(service)
-  const found = await poll({ ask, wanted: isWanted, what: name, deadlineMs: bootMs })
+  const found = await poll({ ask, wanted: isWanted, what: name, deadlineMs })
   if (found === undefined) throw new Error(`Cannot find '${name}' in the status`)
   return found
 }
