@@ -48,7 +48,8 @@ export async function exchange(question: Question): Promise<Answer> {
   }
 }
 
-function endUnlessConnected(request: ClientRequest, { connectMs }: Pick<Question, 'connectMs'>) {
+/** Returns what to clear once the request is over. */
+export function endUnlessConnected(request: ClientRequest, { connectMs }: Pick<Question, 'connectMs'>) {
   if (connectMs === undefined) return undefined
   const late = setTimeout(() => {
     request.destroy(new Error(`no connection within ${connectMs} ms`))

@@ -12,6 +12,7 @@ export const agentPort = 9998
 /** What is asked of a node and the schema of its answer. */
 export type Question<T> = Omit<HttpRequest, 'timeoutMs' | 'bytesMax'> & {
   readonly answer: z.ZodType<T>
+  /** 15 s unless told otherwise; a gateway between has some more, so that it can say who does not answer. */
   readonly timeoutMs?: number
   /** Who refuses, where somebody does: the node unless told otherwise. */
   readonly who?: Asked
@@ -20,10 +21,12 @@ export type Question<T> = Omit<HttpRequest, 'timeoutMs' | 'bytesMax'> & {
 export type Asked = 'node' | 'gateway' | 'node or its gateway'
 
 const answerBytesMax = 256 * 1024
+const gatewayMs = 10_000
 
 /** Asks a node. Throws Failure: 'unreachable', 'refused' with the node's own words, 'failed' for a strange answer. */
 export async function askNode<T>(world: World, question: Question<T>): Promise<T> {
-  const { answer: schema, timeoutMs = 15_000, who, ...request } = question
+  const { answer: schema, who, ...request } = question
+  const timeoutMs = (question.timeoutMs ?? 15_000) + (who === 'node or its gateway' ? gatewayMs : 0)
   const answer = await waitingForNode(world, { ...request, timeoutMs, bytesMax: answerBytesMax }, what =>
     world.http(what),
   )
@@ -66,11 +69,13 @@ export function bearer(node: {
 export function refusal(answer: HttpAnswer, who: Asked = 'node'): Failure {
   const said = errorSchema.safeParse(tryJson(answer.body))
   const why = said.success ? printable(said.data.error) : `status ${answer.status}`
-  return new Failure('refused', `The ${who} refused: ${why}`, {
-    status: answer.status,
-    hint: said.success ? said.data.hint : undefined,
-  })
+  const more = { status: answer.status, hint: said.success ? said.data.hint : undefined }
+  if (silent.includes(answer.status)) return new Failure('unreachable', `The gateway says: ${why}`, more)
+  return new Failure('refused', `The ${who} refused: ${why}`, more)
 }
+
+/** Of a node behind the gateway, which cannot be reached, or takes too long. */
+const silent: readonly number[] = [502, 504]
 
 function tryJson(text: string): unknown {
   try {

@@ -21,8 +21,11 @@ export type GatewayQuestion<T> = Omit<Question<T>, 'url' | 'tls' | 'who'> & { re
 export async function askGateway<T>(world: World, place: Place, question: GatewayQuestion<T>): Promise<T> {
   const { path, ...rest } = question
   const url = `${place.gateway}${path}`
-  return askNode(world, { ...rest, url, tls: identityOf(place), who: 'gateway' })
+  return askNode(world, { timeoutMs, ...rest, url, tls: identityOf(place), who: 'gateway' })
 }
+
+/** Its registry may be choosing a leader, right after a power cut of all. */
+const timeoutMs = 30_000
 
 export function identityOf({ fingerprint, serverName }: Place): Identity {
   return { fingerprint, serverName }

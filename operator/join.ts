@@ -194,7 +194,10 @@ async function finish({ world, input }: Errand, node: Enrolled<JoinedFile>): Pro
 
 /** What is lost on the way may have been carried out. */
 function explainLoss(error: unknown): unknown {
-  const isLost = error instanceof Failure && (error.exit === 'unreachable' || error.status === 504)
+  const isLost =
+    error instanceof Failure &&
+    error.exit === 'unreachable' &&
+    (error.status === undefined || error.status === 504)
   if (!isLost) return error
   return new Failure('unreachable', 'The answer was lost: the node may be enrolled or not', {
     cause: error,

@@ -5,10 +5,8 @@ import { byGateway } from './reach.ts'
 import type { Reached } from './reach.ts'
 import type { World } from './world.ts'
 
-// What is signed for a whole cluster any node takes and passes on as news; so it is sent to one that answers.
-
-// One after the other, until one answers.
-const messengersMax = 5
+// What is signed for a whole cluster any node takes and passes on as news; so it is sent to one that answers: one after
+// the other is asked until one does.
 
 export type MessengerOf = {
   readonly environment: NamedEnvironment
@@ -24,8 +22,10 @@ export async function withMessenger<T>(
   use: (reached: Reached) => Promise<T>,
 ): Promise<T> {
   const members = await askMembers(world, { environment, token })
-  const messengers = members.filter(one => one.nodeId !== except).slice(0, messengersMax)
-  let lost: unknown = new Failure('failed', 'The cluster has no other node that could pass this on')
+  const messengers = members.filter(one => one.nodeId !== except)
+  let lost: unknown = new Failure('failed', 'The cluster has no other node that could pass this on', {
+    hint: 'A node that is alone has no guardians; its owner can have it leave: orama node leave',
+  })
   for (const { nodeId: id } of messengers)
     try {
       return await use(byGateway(environment, token, { query: { node_id: id } }))
@@ -36,7 +36,9 @@ export async function withMessenger<T>(
   throw lost
 }
 
-/** What the gateway says of a node that does not answer; 409 may be the node's own refusal, and ends it. */
+/** What the gateway says of a node that does not answer or whose token it does not have, and a node that is not open. */
 function isAway(error: unknown): boolean {
-  return error instanceof Failure && (error.status === 502 || error.status === 504)
+  return error instanceof Failure && away.includes(error.status)
 }
+
+const away: readonly (number | undefined)[] = [502, 503, 504]

@@ -11,6 +11,7 @@ import type { Seen } from './seen.ts'
 import { signedIn } from './sign-in.ts'
 import type { Visitor } from './sign-in.ts'
 import { table } from './table.ts'
+import type { World } from './world.ts'
 
 /** A node in a report: what it said, or why it said nothing. */
 export type Row = ListedNode & {
@@ -35,11 +36,11 @@ export async function makeReport(visitor: Visitor, seen: Seen): Promise<readonly
 function askAll(visitor: Visitor, seen: Seen): Promise<readonly Row[]> {
   const { environment, world } = visitor
   return signedIn(visitor, async token => {
-    const nodes = await askMembers(world, { environment, token })
+    const nodes = await patiently(world, () => askMembers(world, { environment, token }))
     return inParallel(nodes, async node => {
       const reached = byGateway(environment, token, { query: { node_id: node.nodeId } })
       try {
-        const status = await askStatus(world, reached)
+        const status = await patiently(world, () => askStatus(world, reached))
         seen.set(node.nodeId, formatTime(world.now()))
         return { ...node, status, lastSeen: seen.get(node.nodeId) }
       } catch (error) {
@@ -104,8 +105,25 @@ function cells({ nodeId, address, status, trouble = '', lastSeen = unknown }: Ro
 const troubleCharactersMax = 40
 
 function troubleOf(error: unknown): string {
-  const why = error instanceof Error ? error.message.replace(/^The .* refused: /, '') : 'unknown'
+  const why = error instanceof Error ? error.message.replace(/^The [^:]*: /, '') : 'unknown'
   return why.slice(0, troubleCharactersMax)
+}
+
+const triesMax = 60
+const pauseMs = 1500
+
+/** A gateway slows down who asks for many nodes at once: what it refuses for that reason is asked again. */
+async function patiently<T>(world: World, ask: () => Promise<T>): Promise<T> {
+  for (let tried = 1; ; tried += 1)
+    try {
+      return await ask()
+    } catch (error) {
+      const isTooFast = error instanceof Failure && error.status === 429
+      if (!isTooFast || tried === triesMax) throw error
+      await new Promise<void>(resolve => {
+        world.later(pauseMs, resolve)
+      })
+    }
 }
 
 // A gateway takes sixteen calls of an operator at the same time.

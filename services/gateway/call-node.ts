@@ -1,5 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http'
 import { HttpError } from '../../http/error.ts'
+import { endUnlessConnected } from '../../http/exchange.ts'
 import type { ClusterNode } from './choose-node.ts'
 
 export type Caller = {
@@ -7,6 +8,8 @@ export type Caller = {
   readonly tokenOf: (nodeId: string) => Promise<Buffer | undefined>
   /** Of the agents: 9998. */
   readonly port?: number
+  /** For a connection: a node that is off takes none, and nothing says so. 8 s unless told otherwise. */
+  readonly connectMs?: number
   /** For an answer to come, and to be whole if it has an end; 15 s unless told otherwise. */
   readonly answerMs?: number
 }
@@ -37,7 +40,7 @@ export type Answer = {
 
 /**
  * Calls the agent of a node and hands its answer to `use`, which has the rest of the time to read it, unless it says
- * with `untimed` that the answer has no end. Throws HttpError: 409 without a token, 502 for a node that is not there
+ * with `untimed` that the answer has no end. Throws HttpError: 503 without a token, 502 for a node that is not there
  * or breaks off, 504 for one that is too slow.
  */
 export async function callNode<T>(
@@ -47,7 +50,7 @@ export async function callNode<T>(
 ): Promise<T> {
   const token = call.tokenless === true ? undefined : await caller.tokenOf(call.node.nodeId)
   if (token === undefined && call.tokenless !== true)
-    throw new HttpError(409, 'the gateway has no token of this node', 'it comes when its own gateway starts')
+    throw new HttpError(503, 'the gateway has no token of this node', 'it comes when its own gateway starts')
   const late = new AbortController()
   const timer = setTimeout(
     () => {
@@ -60,7 +63,7 @@ export async function callNode<T>(
   }
   try {
     const signal = AbortSignal.any([call.signal, late.signal])
-    return await use(await askNode({ ...call, signal }, caller.port ?? agentPort, token), untimed)
+    return await use(await askNode({ ...call, signal }, caller, token), untimed)
   } catch (cause) {
     if (cause instanceof HttpError) throw cause
     if (late.signal.aborted)
@@ -73,10 +76,16 @@ export async function callNode<T>(
 
 const agentPort = 9998
 const answerMs = 15_000
+/** A first handshake of WireGuard that is lost is made again after five seconds. */
+const connectMs = 8000
 const headerBytesMax = 8192
 
-async function askNode(call: Call, port: number, token: Buffer | undefined): Promise<Answer> {
-  const stream = await answerTo(open(call, port, token), call.body)
+async function askNode(call: Call, caller: Caller, token: Buffer | undefined): Promise<Answer> {
+  const request = open(call, caller.port ?? agentPort, token)
+  const connecting = endUnlessConnected(request, { connectMs: caller.connectMs ?? connectMs })
+  const stream = await answerTo(request, call.body).finally(() => {
+    clearTimeout(connecting)
+  })
   const { statusCode = 0, headers } = stream
   if (statusCode < 200 || statusCode > 599) {
     stream.destroy()

@@ -58,8 +58,7 @@ export function commandCall(cluster: Cluster, { url, body, signal }: Request): C
   const command = parseJson(body, commandSchema)
   return {
     ...{ node, method: 'POST', path: '/v1/agent/command', body: JSON.stringify(command), signal },
-    ...(!asking.has(command.action) && { what: whatOf(command) }),
-    answerMs: commandMs,
+    ...(!asking.has(command.action) && { what: whatOf(command), answerMs: commandMs }),
   }
 }
 

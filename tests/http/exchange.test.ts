@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mock } from 'node:test'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { exchange } from '../../http/exchange.ts'
+import { fullPort } from './full-port.ts'
 
 const ask = (port: number, more: Partial<Parameters<typeof exchange>[0]> = {}) =>
   exchange({
@@ -22,23 +22,6 @@ async function listen(t: Test, hear: (socket: Socket) => void): Promise<number> 
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return (server.address() as AddressInfo).port
-}
-
-/** A port whose queue is full, as that of a machine that is off looks: what knocks there hears nothing. */
-async function fullPort(t: Test): Promise<number> {
-  const program = `require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, function () {
-    process.stdout.write(String(this.address().port))
-  })`
-  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.teardown(() => child.kill('SIGKILL'))
-  const [said] = (await once(child.stdout, 'data')) as [Buffer]
-  child.kill('SIGSTOP')
-  const port = Number(said)
-  for (let at = 0; at < 4; at++) {
-    const socket = connect(port, '127.0.0.1').on('error', () => undefined)
-    t.teardown(() => socket.destroy())
-  }
-  return port
 }
 
 t.test('who takes no connection is not waited for', async t => {

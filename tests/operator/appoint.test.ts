@@ -95,7 +95,7 @@ t.test(
       if (sent.length === 0) answers['POST /v1/agent/command'] = asked
     }
     const lost = await operator('appoint', first.address, ...way)
-    t.equal(lost.code, 3, lost.err)
+    t.equal(lost.code, 4, lost.err)
     t.equal((await operator('appoint', first.address, ...way)).code, 0)
     const again = await operator('appoint', first.address, ...way)
     t.match(again, { code: 0, out: /That is so already \(list 1\)/ })

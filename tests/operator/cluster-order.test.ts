@@ -3,6 +3,7 @@ import { checkDeparture, evicted, parseEviction } from '../../protocol/cluster/d
 import { checkHold } from '../../protocol/cluster/hold.ts'
 import { soleAuthority } from '../../protocol/cluster/trust.ts'
 import type { SignedText } from '../../protocol/fields.ts'
+import { someNodeId } from '../protocol/cluster/sample.ts'
 import { cluster } from './gateway.ts'
 import { answer, now } from './node.ts'
 import { keepJoined, proxied } from './proxied.ts'
@@ -59,6 +60,18 @@ t.test(
     t.equal(node.requests.length, length)
   },
 )
+
+t.test('however many are off, one that answers is found, also behind those that are not open', async t => {
+  const { node, nodes, setting } = await proxied(t, {
+    'POST /v1/agent/command': answer(200, { status: 'ok' }),
+  })
+  for (let at = 10; at < 18; at++) nodes.unshift({ nodeId: someNodeId(at), address: '127.0.0.2', owner })
+  t.equal((await orama(setting, 'node', 'hold', target, ...way)).code, 0)
+  t.equal(node.requests.length, 1)
+  node.behaviour.answers = { 'POST /v1/agent/command': answer(503, { error: 'locked' }) }
+  const ran = await orama(setting, 'node', 'hold', target, ...way)
+  t.match(ran, { code: 3, err: /locked/ }, 'the last of them says why')
+})
 
 t.test('over WireGuard too, with the node file of the messenger', async t => {
   const { node, config } = await proxied(t, { 'POST /v1/agent/command': answer(200, { status: 'ok' }) })

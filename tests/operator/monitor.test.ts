@@ -109,6 +109,26 @@ t.test('more nodes than are asked at once all have a row, in order', async t => 
   t.equal(node.requests.length, 20)
 })
 
+t.test('who asks for too many nodes at once waits, and all have a row', async t => {
+  const { node, setting } = await proxied(t, statusAnswer())
+  let refused = 0
+  const good = node.behaviour.answers?.['GET /v1/agent/status']
+  node.behaviour.answers = {
+    'GET /v1/agent/status': (...asked) =>
+      (refused++ < 3 ? answer(429, { error: 'too many requests' }) : (good ?? answer(500, {})))(...asked),
+  }
+  let waits = 0
+  const later: NonNullable<Setting['world']>['later'] = (delayMs, act) => {
+    if (delayMs !== 1500) return () => undefined
+    waits++
+    setImmediate(act)
+    return () => undefined
+  }
+  const ran = await orama({ ...setting, world: { later } }, ...line)
+  t.match(ran.out, new RegExp(`^${node.nodeId} .* ready `, 'm'))
+  t.equal(waits, 3)
+})
+
 t.test('a gateway that is down, or takes no token, is an error', async t => {
   const { config, setting } = await proxied(t, statusAnswer())
   t.equal((await orama({ config }, ...line)).code, 4)

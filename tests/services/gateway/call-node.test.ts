@@ -1,6 +1,7 @@
 import type { RequestListener, ServerResponse } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
 import t from 'tap'
+import { fullPort } from '../../http/full-port.ts'
 import { type Asked, before, echo, gatewayAt, here, listening, off } from './played-node.ts'
 
 const id = here.nodeId
@@ -9,6 +10,13 @@ const status = `/v1/node/status?node_id=${id}`
 t.test('a node that is switched off is 502, with a hint', async t => {
   const { ask, bearer } = await before(t, echo)
   const answer = await ask('GET', `/v1/node/status?node_id=${off.nodeId}`, { headers: bearer })
+  t.equal(answer.status, 502)
+  t.match(JSON.parse(answer.body), { error: /cannot be reached/, hint: /switched off/ })
+})
+
+t.test('one that takes no connection is 502 long before its answer would be late', async t => {
+  const { ask, bearer } = await gatewayAt(t, await fullPort(t, here.address), { connectMs: 300 })
+  const answer = await ask('GET', status, { headers: bearer })
   t.equal(answer.status, 502)
   t.match(JSON.parse(answer.body), { error: /cannot be reached/, hint: /switched off/ })
 })
@@ -42,9 +50,9 @@ t.test('an answer that is too long is 502', async t => {
   t.match(answer.body, 'too long')
 })
 
-t.test('a node without a token here is 409, and one whose token cannot be read 500', async t => {
+t.test('a node without a token here is 503, and one whose token cannot be read 500', async t => {
   const none = await before(t, () => t.fail('called'), { tokenOf: () => Promise.resolve(undefined) })
-  t.equal((await none.ask('GET', status, { headers: none.bearer })).status, 409)
+  t.equal((await none.ask('GET', status, { headers: none.bearer })).status, 503)
   const torn = await before(t, () => t.fail('called'), { tokenOf: () => Promise.reject(new Error('disk')) })
   t.equal((await torn.ask('GET', status, { headers: torn.bearer })).status, 500)
 })
