@@ -11,7 +11,7 @@ import { findEnvironment } from './environments.ts'
 import { Failure } from './failure.ts'
 import { withMessenger } from './messenger.ts'
 import { findEnrolled } from './node-file.ts'
-import { overWireguard, reachOptions } from './reach.ts'
+import { explainWay, overWireguard, reachOptions } from './reach.ts'
 import type { Reached } from './reach.ts'
 import { signedIn, walletInput } from './sign-in.ts'
 import { withWallet } from './wallet.ts'
@@ -95,7 +95,10 @@ async function sendDirectly(world: World, input: Input, facts: Facts): Promise<u
   const messenger = await findEnrolled(world, input)
   const { cluster } = messenger
   const order = await withWallet(world, input, wallet => sign({ ...facts, cluster }, wallet, world.now()))
-  return send(world, overWireguard(messenger), { action: facts.action, order })
+  const reached = overWireguard(messenger)
+  return send(world, reached, { action: facts.action, order }).catch((error: unknown) => {
+    throw explainWay(error, reached)
+  })
 }
 
 async function sendByGateway(world: World, input: Input, facts: Facts): Promise<unknown> {

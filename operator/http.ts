@@ -45,12 +45,23 @@ export const followHttp: Follow = async (what, onText) => {
     const status = answer.statusCode ?? 0
     if (status !== 200) return { status, body: await readAll(answer, what) }
     answer.setEncoding('utf8')
-    for await (const text of answer as AsyncIterable<string>) onText(text)
+    await readOn(answer, onText)
     return { status, body: '' }
   } catch (cause) {
     throw asFailure(what, cause)
   } finally {
     clearTimeout(timer)
+  }
+}
+
+async function readOn(answer: IncomingMessage, onText: (text: string) => void): Promise<void> {
+  try {
+    for await (const text of answer as AsyncIterable<string>) onText(text)
+  } catch (cause) {
+    throw new Failure('unreachable', 'The stream was cut', {
+      cause,
+      hint: 'Node or gateway has stopped, or nothing came for five minutes: run the command again',
+    })
   }
 }
 

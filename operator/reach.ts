@@ -8,7 +8,7 @@ import type { NamedEnvironment } from './environments.ts'
 import { Failure } from './failure.ts'
 import { identityOf } from './gateway.ts'
 import type { HttpRequest } from './http.ts'
-import { findEnrolled, findNodes, loadNodes, nodeOptions, nodesFolder } from './node-file.ts'
+import { findEnrolled, findNodes, isGenesis, loadNodes, nodeOptions, nodesFolder } from './node-file.ts'
 import { bearerOf, signedIn } from './sign-in.ts'
 import { walletOptions } from './wallet.ts'
 import type { World } from './world.ts'
@@ -43,12 +43,24 @@ export async function withNode<T>(
   use: (reached: Reached) => Promise<T>,
 ): Promise<T> {
   if (optional(input, 'env') === undefined) {
-    const node = await findEnrolled(world, input)
-    return use(overWireguard(node))
+    const reached = overWireguard(await findEnrolled(world, input))
+    return use(reached).catch((error: unknown) => {
+      throw explainWay(error, reached)
+    })
   }
   const environment = await findEnvironment(world, input)
   const named = await nameNode(world, input, environment)
   return signedIn({ world, input, environment }, token => use(byGateway(environment, token, named)))
+}
+
+/** What helps where a node does not answer over WireGuard: a joined one has no peer of its owner's. */
+export function explainWay(error: unknown, { name, node }: Reached): unknown {
+  if (!(error instanceof Failure) || error.exit !== 'unreachable' || error.hint !== undefined) return error
+  if (node === undefined) return error
+  const hint = isGenesis(node)
+    ? `Bring WireGuard up: orama node wg-config --node-ip ${node.nodeIp}; or give --env NAME, where a gateway reaches it`
+    : `Give --env ${node.environment}: the gateways of its cluster reach it`
+  return new Failure('unreachable', `Cannot reach node ${name} over WireGuard`, { cause: error, hint })
 }
 
 /** A node of which this machine has the agent token. */

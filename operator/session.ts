@@ -10,7 +10,7 @@ import { configFolder, isAbsent, privateFolder, readSmallFile, replaceFile } fro
 import type { World } from './world.ts'
 
 /** What an operator has of a sign-in: sessions/<environment>.json, mode 0600. */
-const sessionSchema = z.strictObject({
+export const sessionSchema = z.strictObject({
   v: z.literal(1),
   cluster: clusterId,
   audience,

@@ -43,8 +43,6 @@ async function unlock(world: World, input: Input): Promise<Output> {
       method: 'GET',
       ...reached.way('unlock'),
       answer: unlockOfferSchema,
-    }).catch((error: unknown) => {
-      throw explainWay(error, reached)
     })
     checkOffer(offer, node)
     const folder = nodesFolder(world, input)
@@ -69,16 +67,6 @@ function ownNode({ node, name }: Reached, input: Input): EnrolledNode {
       hint: 'Only escrowed secrets are opened by a wallet',
     })
   return { ...node, enrolled: node.enrolled }
-}
-
-/** A joined node has no peer of its owner's. */
-function explainWay(error: unknown, { node, by }: Reached): unknown {
-  if (by === 'gateway' || node === undefined || isGenesis(node)) return error
-  if (!(error instanceof Failure) || error.exit !== 'unreachable') return error
-  return new Failure('unreachable', 'Cannot reach the locked node over WireGuard', {
-    cause: error,
-    hint: 'Give --env NAME: the gateways of its cluster reach it',
-  })
 }
 
 function checkOffer(offer: UnlockOffer, node: EnrolledNode): void {

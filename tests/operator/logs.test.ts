@@ -27,6 +27,18 @@ t.test('logs --follow prints until the node ends it', async t => {
   t.equal(ran.code, 0)
 })
 
+t.test('logs --follow that is cut off says what that may mean', async t => {
+  const { node, setting } = await enrolled(t)
+  node.behaviour.answers = {
+    'GET /v1/agent/logs': response => {
+      response.write('one\n', () => response.destroy())
+    },
+  }
+  const ran = await orama(setting, 'node', 'logs', '--follow')
+  t.match(ran, { code: 4, err: /The stream was cut/ })
+  t.match(ran.err, 'run the command again')
+})
+
 const pieces = [
   ['one line each', ['one\n', 'two\n'], ['one', 'two']],
   ['lines that come in pieces', ['on', 'e\ntw', 'o\n'], ['one', 'two']],

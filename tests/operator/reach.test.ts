@@ -34,7 +34,7 @@ t.test('what gateway and node refuse is told, and who is away', async t => {
   const { node, away, setting } = await proxied(t, { 'GET /v1/agent/status': answer(403, { error: 'no' }) })
   const rows = [
     [['--node', node.nodeId], 3, /The node or its gateway refused: no\n/],
-    [['--node', away.nodeId], 3, /cannot be reached/],
+    [['--node', away.nodeId], 4, /cannot be reached/],
     [['--node', 'naaaaaaaaaaaaaaaa'], 3, /no such node/],
     [['--node-ip', '192.0.2.99'], 3, /outside of the cluster/],
     [[], 2, /Cannot choose the node/],
@@ -46,6 +46,23 @@ t.test('what gateway and node refuse is told, and who is away', async t => {
   }
   t.equal((await orama({ config: setting.config }, 'node', 'list', ...way)).code, 4, 'gateway down')
 })
+
+t.test(
+  'a joined node that is asked over WireGuard, where nothing answers, is reached by its environment',
+  async t => {
+    const { node, config } = await proxied(t)
+    await keepJoined(config, node)
+    for (const words of [
+      ['node', 'status'],
+      ['node', 'logs'],
+      ['node', 'hold', 'naaaaaaaaaaaaaaaa'],
+    ]) {
+      const ran = await orama({ config }, ...words, '--node', node.nodeId, '--passphrase-fd', '3')
+      t.match(ran, { code: 4, err: /over WireGuard/ })
+      t.match(ran.err, 'Give --env home')
+    }
+  },
+)
 
 t.test('list shows the members, or what is on file', async t => {
   const { node, away, config, setting } = await proxied(t)
