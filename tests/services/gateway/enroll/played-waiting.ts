@@ -77,7 +77,11 @@ export function invited(
 }
 
 /** What an operator sends to have the node of this session join. */
-export function requestFor(session: Session, invite: Invited, changes: Partial<Grant> = {}): JoinRequest {
+export function requestFor(
+  session: Session,
+  invite: Omit<Invited, 'voucher'>,
+  changes: Partial<Grant> = {},
+): JoinRequest {
   const text = composeGrant({
     ...offer,
     kind: 'join',

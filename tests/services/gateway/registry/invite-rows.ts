@@ -1,52 +1,7 @@
-import type { Test } from 'tap'
-import { composeVoucher, type Voucher } from '../../../../protocol/cluster/voucher.ts'
-import { addressesOf } from '../../../../services/gateway/registry/addresses.ts'
-import type { Database } from '../../../../services/gateway/registry/database.ts'
-import { type Invites, invitesOf } from '../../../../services/gateway/registry/invites.ts'
-import { authority, cluster, newWallet, signedBy, trust } from '../../../protocol/cluster/sample.ts'
-import { after, type Backend, hash, many, now, type Pair, row, tally } from './backend.ts'
-
-const tokenHash = hash(1)
-const [first, second] = [hash(0xa), hash(0xb)]
-const until = after(15)
-
-const voucher = (changes: Partial<Voucher> = {}, by = authority) =>
-  signedBy(
-    by,
-    composeVoucher({
-      cluster,
-      tokenHash,
-      issued: '2026-11-21T08:00:00Z',
-      expires: '2026-11-21T09:00:00Z',
-      ...changes,
-    }),
-  )
-const invite = voucher()
-
-/** Both gateways' invites, with one that is open. */
-async function opened(t: Test, [a, b]: Pair): Promise<readonly [Invites, Invites]> {
-  const invites = [invitesOf(a), invitesOf(b)] as const
-  t.equal(await invites[0].add(invite, { trust, now }), 'stored')
-  return invites
-}
-
-const steps: Readonly<Record<string, (invites: Invites) => Promise<unknown>>> = {
-  reserved: invites => invites.reserve({ tokenHash, hello: first, until }, now),
-  spent: async invites => {
-    await invites.reserve({ tokenHash, hello: first, until }, now)
-    await invites.spend({ tokenHash, hello: first }, now)
-  },
-  released: async invites => {
-    await invites.reserve({ tokenHash, hello: first, until }, now)
-    await invites.release({ tokenHash, hello: first }, now)
-  },
-  revoked: invites => invites.revoke(tokenHash, now),
-  'reserved, then revoked': async invites => {
-    await invites.reserve({ tokenHash, hello: first, until }, now)
-    await invites.revoke(tokenHash, now)
-  },
-  open: async () => Promise.resolve(),
-}
+import { authority, newWallet, trust } from '../../../protocol/cluster/sample.ts'
+import { invitesOf } from '../../../../services/gateway/registry/invites.ts'
+import { after, type Backend, hash, now, row } from './backend.ts'
+import { first, invite, opened, second, steps, tokenHash, until, voucher } from './invite-sample.ts'
 
 // What was before; who reserves, how many minutes later; what it is told.
 const reservations = [
@@ -204,39 +159,6 @@ export function inviteRows(backend: Backend): void {
     t.equal(await a.spend({ tokenHash, hello: first }, after(80)), 'spent')
   })
 
-  row(backend, 'what was asked for at two gateways is given back by none', async (t, pair) => {
-    const [a, b] = await opened(t, pair)
-    await steps['reserved']?.(a)
-    await steps['reserved']?.(b)
-    t.equal(await a.release({ tokenHash, hello: first }, after(1)), 'reserved')
-    t.equal(await b.release({ tokenHash, hello: first }, after(1)), 'reserved')
-    t.equal(await b.spend({ tokenHash, hello: first }, after(2)), 'spent')
-  })
-
-  row(backend, 'who has it after another, and asks once, can give it back', async (t, pair) => {
-    const [a, b] = await opened(t, pair)
-    await steps['reserved']?.(a)
-    await steps['reserved']?.(b)
-    await b.reserve({ tokenHash, hello: second, until: after(30) }, after(20))
-    t.equal(await a.release({ tokenHash, hello: first }, after(21)), 'reserved')
-    t.equal(await a.release({ tokenHash, hello: second }, after(21)), 'open')
-  })
-
-  row(backend, 'what was sent again after a lost answer is not given back', async (t, pair) => {
-    await opened(t, pair)
-    const [a] = pair
-    const execute: Database['execute'] = async (...sent) => {
-      await a.execute(...sent)
-      return a.execute(...sent)
-    }
-    const twice = { ...a, execute }
-    t.equal(await invitesOf(twice).reserve({ tokenHash, hello: first, until }, now), 'reserved')
-    t.equal(await addressesOf(twice).allocate({ tokenHash, hello: first, until }, now), '10.0.0.2')
-    t.equal(await invitesOf(a).release({ tokenHash, hello: first }, now), 'reserved')
-    await addressesOf(a).cancel(first)
-    t.equal(await addressesOf(a).keptFor(first), '10.0.0.2')
-  })
-
   row(backend, 'a reservation that ended is spent late only if nobody came after it', async (t, pair) => {
     const [a, b] = await opened(t, pair)
     await a.reserve({ tokenHash, hello: first, until }, now)
@@ -264,27 +186,5 @@ export function inviteRows(backend: Backend): void {
     t.same(await b.list(after(1)), [{ ...entry, state: 'reserved', hello: first }])
     t.same(await b.list(after(20)), [{ ...entry, state: 'open' }])
     t.same(await b.list(after(90)), [{ ...entry, state: 'expired' }])
-  })
-
-  row(backend, 'of 20 hellos that reserve one invite at once one gets it', async (t, pair) => {
-    const both = await opened(t, pair)
-    const reserve = (at: number) =>
-      (both[at % 2] ?? both[0]).reserve({ tokenHash, hello: hash(100 + at), until }, now)
-    const answers = await Promise.all(many(20, reserve))
-    t.same(tally(answers), { reserved: 1, taken: 19 })
-    const winner = hash(100 + answers.indexOf('reserved'))
-    const spent = await Promise.all(
-      many(20, at => (both[at % 2] ?? both[0]).spend({ tokenHash, hello: hash(100 + at) }, now)),
-    )
-    t.same(tally(spent), { 'not-reserved': 19, spent: 1 })
-    t.equal((await both[1].list(now))[0]?.hello, winner)
-  })
-
-  row(backend, 'of a spending and a revocation at once one counts', async (t, pair) => {
-    const [a, b] = await opened(t, pair)
-    await steps['reserved']?.(a)
-    const answers = await Promise.all([a.spend({ tokenHash, hello: first }, now), b.revoke(tokenHash, now)])
-    const { state } = (await a.list(now))[0] ?? {}
-    t.same(answers, state === 'spent' ? ['spent', 'spent'] : ['revoked', 'revoked'])
   })
 }

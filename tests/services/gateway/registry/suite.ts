@@ -2,6 +2,7 @@ import { addressRows } from './address-rows.ts'
 import { auditRows } from './audit-rows.ts'
 import type { Backend } from './backend.ts'
 import { databaseRows } from './database-rows.ts'
+import { inviteRaces } from './invite-races.ts'
 import { inviteRows } from './invite-rows.ts'
 import { memberRows } from './member-rows.ts'
 import { orderRows } from './order-rows.ts'
@@ -16,6 +17,7 @@ export function registrySuite(backend: Backend): void {
     databaseRows,
     schemaRows,
     inviteRows,
+    inviteRaces,
     addressRows,
     memberRows,
     rivalRows,
