@@ -40,7 +40,7 @@ test-unit: setup ## tests that need no machine: seconds, no root
 	@node tests/run.ts unit
 
 test: setup ## check, unit tests, buildroot-check if BUILDROOT_DIR is set, end-to-end tests in QEMU
-	@node tests/run.ts check unit buildroot e2e
+	@node tests/run.ts check images unit buildroot e2e
 
 test-e2e: setup ## one end-to-end suite: SUITE=node
 	@node tests/run.ts e2e:$(SUITE)

@@ -9,8 +9,8 @@ import { builtImage, type ImageKind, testImage } from './e2e/support/image.ts'
 
 /**
  * Runs parts of the test suite one after the other and ends with the line `N passed, N failed`. Each check is
- * one test; each test of a test file is one, and so are the tests in it. Parts: check, unit, buildroot,
- * e2e, e2e:SUITE, long.
+ * one test; each test of a test file is one, and so are the tests in it. Parts: check, images, unit,
+ * buildroot, e2e, e2e:SUITE, long.
  */
 const root = join(import.meta.dirname, '..')
 
@@ -37,6 +37,7 @@ const suitesOf = ({ long }: { readonly long: boolean }) =>
 
 const parts: Readonly<Record<string, () => Promise<Count>>> = {
   check,
+  images,
   unit,
   buildroot,
   e2e: () => inTurn(suitesOf({ long: false }).map(name => () => e2e(name))),
@@ -88,6 +89,12 @@ async function checkOne(what: string, [program = '', ...args]: readonly string[]
   return ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 }
 
+/** Before the unit tests: the registry's are run against the rqlited that images are made of. */
+async function images(): Promise<Count> {
+  await buildImages(['ordinary', 'faults'])
+  return { passed: 0, failed: 0 }
+}
+
 function unit(): Promise<Count> {
   return tapFiles(['tests/**/*.test.ts'], ['--jobs=2', '--timeout=120'])
 }
@@ -103,7 +110,15 @@ async function buildroot(): Promise<Count> {
 async function long(): Promise<Count> {
   await buildImages(['ordinary', 'faults'])
   const files = () => tapFiles(['tests/**/*.long.ts'], ['--jobs=1', '--timeout=5400'])
-  return inTurn([files, ...suitesOf({ long: true }).map(name => () => e2e(name))])
+  return inTurn([simulation, files, ...suitesOf({ long: true }).map(name => () => e2e(name))])
+}
+
+/** Of a thousand nodes; unit tests have smaller clusters. */
+async function simulation(): Promise<Count> {
+  process.env['ORAMA_SIM_STEPS'] = '10000'
+  const count = await tapFiles(['tests/agent/shares/simulation/*.test.ts'], ['--timeout=5400'])
+  delete process.env['ORAMA_SIM_STEPS']
+  return count
 }
 
 async function e2e(name: string): Promise<Count> {
