@@ -21,7 +21,7 @@ export const clone: Act = async (t, six) => {
   t.match(log, new RegExp(`release of epoch \\S+ to ${sixth.nodeId} .*: refused: lease`), 'it is reported')
   await sixth.machine.console.waitFor(/this node's key that it is at .*: somebody runs a copy\n/, 5 * minutes)
   await copy.kill()
-  t.notMatch(copy.console.text(), 'STATE ready')
+  t.notMatch(copy.console.text(), /data mounted|STATE ready/)
   await untilAllAreReady(cluster)
   t.notMatch(sixth.machine.console.text(), 'STATE degraded', `${first.name} and its original go on`)
 }

@@ -47,7 +47,9 @@ export const hold: Act = async (t, { cluster: { orama }, nodes }) => {
   for (const { machine } of nodes)
     await machine.console.waitFor(`cluster: ${second.nodeId} is held`, 2 * minutes)
   await reboot(second, hurryAnd())
-  await second.machine.console.waitFor(/unlock: .* refused \(held\)/, 5 * minutes)
+  const none = /unlock: .*need 3 of 5, 3 missing: .* refused \(held\)/
+  await second.machine.console.waitFor(none, 5 * minutes)
+  t.notMatch(second.machine.console.text(), 'data mounted')
   const log = await orama('node', 'logs', '--node', third.nodeId, '--env', 'test', '--service', 'guardian')
   t.match(must(log), new RegExp(`release of epoch \\S+ to ${second.nodeId} .*: refused: held`))
   must(await orama('node', 'release', second.nodeId, '--env', 'test'))

@@ -33,6 +33,12 @@ export const leave: Act = async (t, six) => {
     await machine.console.waitFor(shared, 8 * minutes)
     t.pass(name)
   }
+  for (const node of others) {
+    const status = must(
+      await cluster.orama('node', 'status', '--node', node.nodeId, '--env', 'test', '--json'),
+    )
+    t.notMatch(status, sixth.nodeId, 'it is nobody’s peer or guardian any more')
+  }
   const after = await report(cluster)
   t.same(after.map(row => row.nodeId).toSorted(), others.map(node => node.nodeId).toSorted())
   await fifth.machine.stop()

@@ -4,7 +4,7 @@ import { hurryAnd, minutes, move, untilAllAreReady } from '../support/cluster-ac
 import { addEnvironment, environment } from '../support/cluster.ts'
 import { takeHeader } from '../support/header.ts'
 import { recordHeader } from '../support/header-writes.ts'
-import { must } from '../support/node.ts'
+import { poll } from '../support/poll.ts'
 import { type Act, left, lookForShares, type Six } from './six.ts'
 
 export const powerCut: Act = async (t, six) => {
@@ -39,8 +39,14 @@ export const powerCut: Act = async (t, six) => {
   await addEnvironment(cluster, first, environment)
   await addEnvironment(cluster, second, 'second')
   await untilAllAreReady(cluster)
-  const invites = must(await cluster.orama('node', 'invites', '--env', 'second', '--json'))
-  t.match(invites, left(six, 'inviteHash'), 'the rows are there')
+  // Registry and gateways of six machines that have just started take their time.
+  const { out } = await poll({
+    ask: () => cluster.orama('node', 'invites', '--env', 'second', '--json'),
+    wanted: ({ status }) => status === 0,
+    what: `the gateway of ${second.name} to answer`,
+    deadlineMs: 3 * minutes,
+  })
+  t.match(out, left(six, 'inviteHash'), 'the rows are there')
 }
 
 /** While all are off: a copy of one disk, and of another what its machine will write. */
