@@ -1,28 +1,26 @@
 import t, { type Test } from 'tap'
-import type { ServiceStatus } from '../../../protocol/status.ts'
 import { expectedAnswers, leaveWords } from '../support/answers.ts'
 import { addFile, catFile } from '../support/kubo.ts'
 import { testImage } from '../support/image.ts'
 import { listenAt } from '../support/listener.ts'
-import { startLoad } from '../support/load.ts'
-import { bootMs, enroll, makeSite, must, type Site } from '../support/node.ts'
-import { getKey, putKey } from '../support/olric.ts'
+import { bootMs, enroll, makeSite, must } from '../support/node.ts'
 import { poll } from '../support/poll.ts'
 import { attempt, setMode } from '../support/probe.ts'
 import { query } from '../support/rqlite.ts'
 import { lives, readStatus, untilReady, untilService } from '../support/status.ts'
 import { nodeFile } from '../support/wallet-file.ts'
+import { command, countOf, curl, lastLines, untilAnswers } from './asks.ts'
+import { killedUnderLoad, killing } from './killed.ts'
 import { nodeIp, take, takings, untilKilled } from './port-takings.ts'
 import { deniedCalls, rows } from './rows.ts'
 
 /** Twice what the probe writes in a line, and its time. */
 const floodLineBytesMax = 256
-const fwCfg = { 'opt/orama/fault': 'kill@services' }
 
 // One machine of the test image, in which a probe service tries what no service may do.
 t.test('services that are killed, and one that is hostile', async t => {
   const site = await makeSite(t, await testImage('faults'))
-  const machine = await site.boot({ fwCfg })
+  const machine = await site.boot({ fwCfg: killing })
   await enroll(site, machine)
   await machine.console.waitFor('STATE ready\n', bootMs)
   const names = Object.keys((await readStatus(site)).services)
@@ -30,30 +28,8 @@ t.test('services that are killed, and one that is hostile', async t => {
   /** Everybody but the probe: state, process, how often it was started again. */
   const others = async () => lives(await readStatus(site), 'probe')
 
-  await t.test(
-    'kill -9 of every service in turn under load: each is ready again, and nothing is lost',
-    async t => {
-      await query(site, 'CREATE TABLE load (number INTEGER)')
-      const cid = await addFile(site, 'kept through SIGKILL')
-      const { nodeId, cluster } = await nodeFile(site)
-      const load = await startLoad(site, `${nodeId}.node.${cluster}`)
-      const isAgain = ({ state, restarts }: ServiceStatus) => restarts > 0 && state === 'ready'
-      const { services } = await poll({
-        ask: () => readStatus(site),
-        wanted: status => Object.values(status.services).every(isAgain),
-        what: 'every service to be ready again',
-        deadlineMs: loadedMs,
-      }).finally(() => load.stop())
-      for (const name of names) t.match(services[name], { restarts: 1, lastExit: 'signal 9' }, name)
-      const done = await load.stop()
-      for (const [name, answered] of Object.entries(done)) t.ok(answered > 0, name)
-      const answer = await query(site, 'SELECT count(*) AS rows FROM load', 'strong')
-      const kept = Number(/\[\s*(\d+)\s*\]/.exec(answer)?.[1])
-      t.ok(kept >= done.rqlite, `${kept} rows of ${done.rqlite} acknowledged`)
-      t.equal(await catFile(site, cid), 'kept through SIGKILL')
-      await putKey(site, 'proof', ['word', 'again'])
-      t.equal(await getKey(site, 'proof', 'word'), 'again')
-    },
+  await t.test('kill -9 of every service in turn under load: each is ready again, and nothing is lost', t =>
+    killedUnderLoad(t, site, machine.console),
   )
 
   const { nodeId, cluster } = await nodeFile(site)
@@ -255,35 +231,3 @@ t.test('services that are killed, and one that is hostile', async t => {
     await machine.console.waitFor(/STATE stopping\n[^]*probe: stopped; [^]*coredns: stopped; /, bootMs)
   })
 })
-
-/** The gateway alone took 95 s to start, on a machine whose other services were asked as fast as they answered. */
-const loadedMs = 600_000
-
-function command(site: Site, ...words: readonly string[]) {
-  return site.orama('node', 'command', '--node-ip', nodeIp, ...words)
-}
-
-async function lastLines(site: Site, service: string): Promise<string> {
-  const words = ['--node-ip', nodeIp, '--service', service, '--lines', '1000']
-  return must(await site.orama('node', 'logs', ...words))
-}
-
-function curl(site: Site, port: number): Promise<string> {
-  return site.network.exec('curl', ['-s', '-m', '5', `http://${nodeIp}:${port}/`])
-}
-
-async function countOf(site: Site, call: string): Promise<number> {
-  const { deniedLost = 0, services } = await readStatus(site)
-  return (services['probe']?.denied?.[call] ?? 0) + deniedLost
-}
-
-/** Between its start and its port a service refuses; between two lives too. */
-async function untilAnswers(ask: () => Promise<unknown>): Promise<void> {
-  for (const endMs = performance.now() + bootMs; ;)
-    try {
-      await ask()
-      return
-    } catch (cause) {
-      if (performance.now() > endMs) throw cause
-    }
-}

@@ -9,12 +9,13 @@ import { answers, getKey, putKey } from '../support/olric.ts'
 import { query } from '../support/rqlite.ts'
 import { lives, readStatus, untilReady } from '../support/status.ts'
 import { nodeFile } from '../support/wallet-file.ts'
+import { refuseAtGateway, useGateway } from './gateway-acts.ts'
 
 const nodeIp = '10.0.0.1'
 const names = ['coredns', 'kubo', 'olric', 'rqlite']
 
 // One machine of the ordinary image: each service is used as its users use it, before and after a reboot.
-t.test('the four services of a node', async t => {
+t.test('the services of a node', async t => {
   const site = await makeSite(t, await testImage('ordinary'))
   const machine = await site.boot()
   await enroll(site, machine)
@@ -67,6 +68,10 @@ t.test('the four services of a node', async t => {
     t.equal(await lookUp(site, `naaaaaaaaaaaaaaaa.node.${cluster}`), 'ENOTFOUND')
     t.equal(await lookUp(site, 'example.org'), 'EREFUSED')
   })
+
+  await t.test('operators reach it by its gateway', t => useGateway(t, site))
+
+  await t.test('the gateway refuses, each with its status', t => refuseAtGateway(t, site))
 
   await t.test('a restart of one service touches no other', async t => {
     const before = await readStatus(site)

@@ -150,7 +150,7 @@ export async function addEnvironment(cluster: Cluster, node: ClusterNode, name: 
 }
 
 /** As the gateway's log says it, which the operator reads over WireGuard. */
-async function certificateOf(orama: Site['orama']): Promise<string> {
+export async function certificateOf(orama: Site['orama']): Promise<string> {
   const log = must(await orama('node', 'logs', '--node-ip', '10.0.0.1', '--service', 'gateway'))
   const found = /"certificate":"([0-9a-f]{64})"/.exec(log)?.[1]
   if (found === undefined) throw new Error(`Cannot find the certificate in the gateway's log: ${log}`)
