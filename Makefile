@@ -36,7 +36,7 @@ buildroot-savedefconfig: setup ## keep what was chosen in them
 check: setup ## types, lint, format, shell scripts
 	@node tests/run.ts check
 
-test-unit: setup ## tests that need no machine: seconds, no root
+test-unit: setup ## tests that need no machine: minutes, no root
 	@node tests/run.ts unit
 
 test: setup ## check, unit tests, buildroot-check if BUILDROOT_DIR is set, end-to-end tests in QEMU
