@@ -68,7 +68,8 @@ t.test('a disk gets a new key while its services run, and through a power cut', 
 
   await t.test('unlocked it goes on to its end, and has lost nothing', async t => {
     must(await unlock())
-    await second.console.waitFor('STATE ready\n', bootMs)
+    // Beside re-encryption the services start slowly.
+    await second.console.waitFor('STATE ready\n', 3 * bootMs)
     await second.console.waitFor('rekey: goes on\n', bootMs)
     t.match(await query(site, 'SELECT word FROM proof', 'strong'), /before[^]*meanwhile/)
     await second.console.waitFor('rekey: done', rekeyMs)
