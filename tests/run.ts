@@ -89,7 +89,7 @@ async function checkOne(what: string, [program = '', ...args]: readonly string[]
   return ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 }
 
-/** Before the unit tests: the registry's are run against the rqlited that images are made of. */
+/** For all that follows; among the unit tests the registry's want the rqlited that images are made of. */
 async function images(): Promise<Count> {
   await buildImages(['ordinary', 'faults'])
   return { passed: 0, failed: 0 }
@@ -108,9 +108,8 @@ async function buildroot(): Promise<Count> {
 }
 
 async function long(): Promise<Count> {
-  await buildImages(['ordinary', 'faults'])
   const files = () => tapFiles(['tests/**/*.long.ts'], ['--jobs=1', '--timeout=5400'])
-  return inTurn([simulation, files, ...suitesOf({ long: true }).map(name => () => e2e(name))])
+  return inTurn([images, simulation, files, ...suitesOf({ long: true }).map(name => () => e2e(name))])
 }
 
 /** Of a thousand nodes; unit tests have smaller clusters. */

@@ -114,7 +114,6 @@ async function allocate(
     tokenHash: sha256Hex.parse(allocation.tokenHash),
     freeFrom: later(until, restDays * dayMs),
   }
-  // Sent again after a lost answer they find it held: then it is not given back before its time.
   // Sent again after a lost answer it counts as two: then nothing is given back before its time.
   await database.execute([again(values), lowest({ ...values, now }, range)], { repeatable: true })
   const held = await find(database, hello)

@@ -8,6 +8,7 @@ import { joinOfferSchema } from '../../../protocol/cluster/joining.ts'
 import { challengeSchema, composeLogin } from '../../../protocol/login.ts'
 import { statusSchema } from '../../../protocol/status.ts'
 import { signText } from '../../../protocol/wallet.ts'
+import { gatewayName } from '../../../services/gateway/certificate.ts'
 import { signToken } from '../../../services/gateway/jwt.ts'
 import { signInKeys } from '../../../services/gateway/sign-in.ts'
 import { type Invited, newWaiting, requestFor } from '../../services/gateway/enroll/played-waiting.ts'
@@ -16,14 +17,14 @@ import { must, type Site } from '../support/node.ts'
 import { untilReady } from '../support/status.ts'
 import { nodeFile, walletKey } from '../support/wallet-file.ts'
 
-const audience = 'https://gateway.orama.internal'
+const audience = `https://${gatewayName}`
 const environment = 'home'
 
 /** Operators reach the node from outside of WireGuard, by the gateway that runs on it. */
 export async function useGateway(t: Test, site: Site): Promise<void> {
   const { nodeId } = await nodeFile(site)
   const orama = async (...words: readonly string[]) => must(await site.orama(...words, '--env', environment))
-  const place = ['--gateway', urlOf(site), '--server-name', 'gateway.orama.internal']
+  const place = ['--gateway', urlOf(site), '--server-name', gatewayName]
   const fingerprint = await certificateOf(site.orama)
   must(await site.orama('env', 'add', environment, ...place, '--fingerprint', fingerprint))
   t.match(await orama('node', 'list'), nodeId)

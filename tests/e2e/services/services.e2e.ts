@@ -9,9 +9,10 @@ import { answers, getKey, putKey } from '../support/olric.ts'
 import { query } from '../support/rqlite.ts'
 import { lives, readStatus, untilReady } from '../support/status.ts'
 import { nodeFile } from '../support/wallet-file.ts'
+import { command } from './asks.ts'
 import { refuseAtGateway, useGateway } from './gateway-acts.ts'
+import { nodeIp } from './port-takings.ts'
 
-const nodeIp = '10.0.0.1'
 const names = ['coredns', 'kubo', 'olric', 'rqlite']
 
 // One machine of the ordinary image: each service is used as its users use it, before and after a reboot.
@@ -165,10 +166,6 @@ const describedService = {
   cpuS: Number,
   pid: Number,
   confinement: { uid: Number, noNewPrivileges: true, filtered: true },
-}
-
-function command(site: Site, ...words: readonly string[]) {
-  return site.orama('node', 'command', '--node-ip', nodeIp, ...words)
 }
 
 /** The HTTP status for somebody without a password. */
