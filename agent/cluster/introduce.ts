@@ -42,8 +42,12 @@ export async function introduce(of: Introduction): Promise<void> {
       if (all.length === 0) continue
       if (!isOpen) log('cluster: no other node answers: this node tells gateways that it is a member')
       isOpen = true
+      // Nobody can reach this node to tell it to try again.
       await openPorts(all.map(place => place.port))
-      await sayTo(chosen(all, of.random), of)
+        .then(() => sayTo(chosen(all, of.random), of))
+        .catch((cause: unknown) => {
+          log(`cluster: cannot call gateways: ${describe(cause)}`)
+        })
     }
   } finally {
     if (isOpen && !isAborted(signal)) await openPorts([])

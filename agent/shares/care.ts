@@ -1,9 +1,10 @@
-import { type EpochId, isSameEpoch } from '../../protocol/shares/epoch.ts'
-import { epochsOf, type Opening } from '../../protocol/shares/opening.ts'
+import type { Opening } from '../../protocol/shares/opening.ts'
 import { planShares } from '../../protocol/shares/plan.ts'
+import { waitAtMost } from '../system/abort.ts'
 import { describe } from '../system/log.ts'
 import { escrowAnew, settle, shareAnew, sweep, takeBack, type Use } from './change.ts'
 import type { GuardianClient } from './guardian-client.ts'
+import { holdersOf, leases } from './leases.ts'
 import { type Need, needOf } from './need.ts'
 import type { ShareWorld } from './world.ts'
 
@@ -53,12 +54,15 @@ const urgentMs = 10_000
 const failedMinMs = 30_000
 const failedMaxMs = 10 * 60_000
 const sweepMs = 3_600_000
+/** Who is slow to erase must not have the lease end at the others: it is said again 15 s after a round. */
+const sweepPatienceMs = 10_000
 
 /** Looks after the secret of an unlocked node: that its guardians know it lives, and that they are the right ones. */
 export function careForShares(of: CareOf): Care {
   const { world } = of
   const sharing = sharer(of)
   const isRekeying = () => of.isRekeying?.() === true
+  const sayLeases = leases(of.world, of.guardians)
   let sweptMs: number | undefined
   let trouble: string | undefined
   let settled = false
@@ -66,11 +70,11 @@ export function careForShares(of: CareOf): Care {
     round: async () => {
       // Before anything else is changed: what was cut off has to have come to its end.
       if (!sharing.isUnderWay() && !isRekeying()) settled ||= await isSettled(of)
-      const { lacking, overfull } = await sayLease(of)
+      const { lacking, overfull } = await sayLeases()
       if (!settled || sharing.isUnderWay()) return
       const isSweep = sweptMs === undefined || of.nowMs() - sweptMs >= sweepMs
       if (isSweep) sweptMs = of.nowMs()
-      await sweep(world, isSweep ? others(of) : overfull)
+      await waitAtMost(sweep(world, isSweep ? others(of) : overfull), sweepPatienceMs)
       const sight = { members: of.members(), leaving: of.leaving?.() ?? [], lacking, now: world.now() }
       const need = needOf(world.record(), sight)
       const before = trouble
@@ -172,7 +176,7 @@ function sharer(of: CareOf): Sharer {
       const ms = dueMsOf(of, need, due)
       if (ms !== due?.ms) world.log(`shares: to be made anew: ${need.why}`)
       due = { ms, urgent: need.urgent }
-      if (of.nowMs() >= ms) void share(need)
+      if (of.nowMs() >= ms && !isUnderWay) void share(need)
     },
   }
 }
@@ -202,29 +206,4 @@ async function isSettled({ world, opened }: CareOf): Promise<boolean> {
     world.log(`shares: ${describe(cause)}`)
     return false
   }
-}
-
-/** Tells all holders that this node lives, and hears what they hold: too little, or more than it names. */
-async function sayLease({ world, guardians }: CareOf) {
-  const lacking: string[] = []
-  const overfull: string[] = []
-  const say = async (holder: string) => {
-    const holds = await guardians.say(holder, 'lease').catch(() => undefined)
-    if (holds === undefined) return
-    const wanted = epochsOf(world.record().openings)
-    const ofHolder = wanted.filter(epoch => epoch.holders.some(one => one.node === holder))
-    if (ofHolder.some(epoch => !includes(holds, epoch))) lacking.push(holder)
-    if (holds.some(epoch => !includes(wanted, epoch))) overfull.push(holder)
-  }
-  await Promise.all(holdersOf(world).map(say))
-  return { lacking, overfull }
-}
-
-function holdersOf({ record }: ShareWorld): readonly string[] {
-  const all = epochsOf(record().openings).flatMap(epoch => epoch.holders.map(one => one.node))
-  return [...new Set(all)]
-}
-
-function includes(epochs: readonly EpochId[], epoch: EpochId): boolean {
-  return epochs.some(one => isSameEpoch(one, epoch))
 }

@@ -168,10 +168,10 @@ async function nameNext({ change }: ShareWorld, next: Opening): Promise<void> {
   await change(record => ({ ...record, openings: { current: record.openings.current, next } }))
 }
 
-/** The next way takes the place of the present one, which is destroyed. */
+/** The next way takes the place of the present one, which is destroyed. Throws Error where there is none. */
 export async function commitNext(world: ShareWorld): Promise<void> {
   const { next } = world.record().openings
-  if (next === undefined) return
+  if (next === undefined) throw new Error('Cannot change secret: the next way is gone')
   await world.change(record => ({ ...record, openings: { current: next } }))
   await tidy(world)
 }

@@ -14,10 +14,17 @@ export type Answer =
 /** Answers by guardian; who was not waited for is not there. */
 export type Answers = ReadonlyMap<string, Answer>
 
-export type Collected =
-  /** 32 bytes, the caller's to wipe. */
-  | { readonly secret: Buffer; readonly answers: Answers }
-  | { readonly secret?: undefined; readonly answers: Answers; readonly missing: number }
+export type Collected = {
+  readonly answers: Answers
+  /** For how long, in seconds, those that are not among the answers were waited for. */
+  readonly tookS: number
+} & (
+  | {
+      /** 32 bytes, the caller's to wipe. */
+      readonly secret: Buffer
+    }
+  | { readonly secret?: undefined; readonly missing: number }
+)
 
 export type Asking = {
   readonly node: string
@@ -36,6 +43,7 @@ export async function collectSecret({ node, epoch, guardians, signal }: Asking):
   const enough = new AbortController()
   // Aborted at the end in any case: so nothing stays with a signal that serves round after round.
   const stop = AbortSignal.any([signal, enough.signal])
+  const startedMs = performance.now()
   const answers = new Map<string, Answer>()
   const shares: Buffer[] = []
   const ask = async (holder: Holder) => {
@@ -50,8 +58,9 @@ export async function collectSecret({ node, epoch, guardians, signal }: Asking):
     const all = Promise.all(epoch.holders.map(ask))
     await Promise.race([all, untilAborted(stop)])
     const missing = epoch.threshold - shares.length
-    if (missing > 0) return { answers: new Map(answers), missing }
-    return { secret: await combineShares(shares.slice(0, epoch.threshold)), answers: new Map(answers) }
+    const heard = { answers: new Map(answers), tookS: (performance.now() - startedMs) / 1000 }
+    if (missing > 0) return { ...heard, missing }
+    return { ...heard, secret: await combineShares(shares.slice(0, epoch.threshold)) }
   } finally {
     enough.abort()
     for (const share of shares) share.fill(0)
@@ -84,8 +93,9 @@ async function askOne({
 }
 
 /** One line for log and status: who answered and how, and how many shares are missing. */
-export function describeCollected(epoch: Epoch, { answers, ...rest }: Collected): string {
-  const asked = epoch.holders.map(({ node }) => `${node} ${describeAnswer(answers.get(node))}`)
+export function describeCollected(epoch: Epoch, { answers, tookS, ...rest }: Collected): string {
+  const unheard = `not waited for (silent for ${tookS.toFixed(1)} s)`
+  const asked = epoch.holders.map(({ node }) => `${node} ${describeAnswer(answers.get(node)) ?? unheard}`)
   const missing = 'missing' in rest ? `, ${rest.missing} missing` : ''
   return `epoch ${epochName(epoch)}: need ${epoch.threshold} of ${epoch.holders.length}${missing}: ${asked.join(', ')}`
 }
@@ -108,12 +118,13 @@ export function describeMissing({ holders, threshold }: Epoch, { answers }: Coll
 }
 
 function outcomeOf(answer: Answer | undefined): string {
-  return answer?.kind === 'silent' ? 'no answer' : describeAnswer(answer)
+  return answer?.kind === 'silent' ? 'no answer' : (describeAnswer(answer) ?? 'not waited for')
 }
 
-function describeAnswer(answer: Answer | undefined): string {
-  if (answer === undefined) return 'not waited for'
-  switch (answer.kind) {
+function describeAnswer(answer: Answer | undefined): string | undefined {
+  switch (answer?.kind) {
+    case undefined:
+      return undefined
     case 'good':
       return 'good'
     case 'wrong':

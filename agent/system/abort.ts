@@ -12,3 +12,8 @@ export function isAborted(signal: AbortSignal): boolean {
 export async function untilAborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort')
 }
+
+/** Waits for the end of something, or no longer than this: then it goes on by itself. Rejects where it does before. */
+export async function waitAtMost(act: Promise<unknown>, ms: number): Promise<void> {
+  await Promise.race([act, untilAborted(AbortSignal.timeout(ms))])
+}

@@ -18,19 +18,31 @@ type World = {
   readonly places?: readonly Place[]
   readonly takes?: (host: string) => boolean
   readonly stopMs?: number
+  /** Which calls of the firewall fail, the first being 1. */
+  readonly shut?: readonly number[]
 }
 
 /** What a node does until another answers, with the minutes of a clock that the pauses move. */
-async function watched({ knownMs, places = [one], takes = () => false, stopMs = Infinity }: World) {
+async function watched({
+  knownMs,
+  places = [one],
+  takes = () => false,
+  stopMs = Infinity,
+  shut = [],
+}: World) {
   const did: string[] = []
   const stop = new AbortController()
   let nowMs = 0
+  let opened = 0
   const note = (what: string) => void did.push(`${Math.floor(nowMs / minute)} ${what}`)
   await introduce({
     member: joinRecord(),
     places: () => places,
     isOver: () => nowMs >= knownMs,
-    openPorts: ports => Promise.resolve(note(`open ${ports.join()}`)),
+    openPorts: ports => {
+      if (shut.includes(++opened)) return Promise.reject(new Error('nft: no time'))
+      return Promise.resolve(note(`open ${ports.join()}`))
+    },
     post: ({ host }) => {
       note(host)
       return takes(host) ? Promise.resolve() : Promise.reject(new Error('no'))
@@ -49,6 +61,11 @@ async function watched({ knownMs, places = [one], takes = () => false, stopMs = 
 
 t.test('a node that is answered within a minute opens nothing and says nothing', async t => {
   t.same(await watched({ knownMs: minute / 2 }), [])
+})
+
+t.test('a firewall that fails once keeps it from gateways for one round', async t => {
+  const did = await watched({ knownMs: 10 * minute, shut: [1, 2], takes: () => true })
+  t.same(did, ['6 open 443', '6 192.0.2.1', '10 open '])
 })
 
 t.test('it says so after 1, 3, 7 minutes, and then every 10; the port closes when it is known', async t => {

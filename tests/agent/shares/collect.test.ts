@@ -165,6 +165,7 @@ const lines: readonly (readonly [Collected, string])[] = [
   [
     {
       missing: 2,
+      tookS: 30,
       answers: new Map<string, Answer>([
         [first, { kind: 'good' }],
         [second, { kind: 'wrong' }],
@@ -173,11 +174,11 @@ const lines: readonly (readonly [Collected, string])[] = [
       ]),
     },
     `need 3 of 5, 2 missing: ${first} good, ${second} gave a wrong share, ${third} refused (held), ` +
-      `${fourth} no answer (timed out), ${fifth} not waited for`,
+      `${fourth} no answer (timed out), ${fifth} not waited for (silent for 30.0 s)`,
   ],
   [
-    { secret: Buffer.alloc(32), answers: new Map() },
-    `need 3 of 5: ${bench.plan.guardians.map(one => `${one} not waited for`).join(', ')}`,
+    { secret: Buffer.alloc(32), tookS: 1.26, answers: new Map() },
+    `need 3 of 5: ${bench.plan.guardians.map(one => `${one} not waited for (silent for 1.3 s)`).join(', ')}`,
   ],
 ]
 

@@ -35,4 +35,9 @@ export const fewGuardians: Act = async (t, six) => {
     await machine.console.waitFor('STATE ready\n', 8 * minutes)
     t.pass(name)
   }
+  t.notMatch(
+    console.text(),
+    new RegExp(`unlock: .*missing: .*${sixth.nodeId} good`),
+    'its first share opens the node',
+  )
 }
