@@ -11,7 +11,7 @@ import { findEnvironment } from './environments.ts'
 import { Failure } from './failure.ts'
 import { withMessenger } from './messenger.ts'
 import { findEnrolled } from './node-file.ts'
-import { explainWay, overWireguard, reachOptions } from './reach.ts'
+import { reachOptions, withMember } from './reach.ts'
 import type { Reached } from './reach.ts'
 import { signedIn, walletInput } from './sign-in.ts'
 import { withWallet } from './wallet.ts'
@@ -95,10 +95,7 @@ async function sendDirectly(world: World, input: Input, facts: Facts): Promise<u
   const messenger = await findEnrolled(world, input)
   const { cluster } = messenger
   const order = await withWallet(world, input, wallet => sign({ ...facts, cluster }, wallet, world.now()))
-  const reached = overWireguard(messenger)
-  return send(world, reached, { action: facts.action, order }).catch((error: unknown) => {
-    throw explainWay(error, reached)
-  })
+  return withMember(messenger, reached => send(world, reached, { action: facts.action, order }))
 }
 
 async function sendByGateway(world: World, input: Input, facts: Facts): Promise<unknown> {

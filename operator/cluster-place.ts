@@ -5,7 +5,7 @@ import type { Input } from './command.ts'
 import { findEnvironment } from './environments.ts'
 import { withMessenger } from './messenger.ts'
 import { findEnrolled } from './node-file.ts'
-import { overWireguard } from './reach.ts'
+import { withMember } from './reach.ts'
 import type { Reached } from './reach.ts'
 import { signedIn, walletInput } from './sign-in.ts'
 import type { Wallet } from './wallet.ts'
@@ -31,7 +31,7 @@ export async function findPlace(world: World, input: Input): Promise<ClusterPlac
     const { authority } = parseGrant(node.grant.text)
     return {
       ...{ cluster: node.cluster, authority, input },
-      within: (_wallet, use) => use(act => act(overWireguard(node))),
+      within: (_wallet, use) => use(act => withMember(node, act)),
     }
   }
   const environment = await findEnvironment(world, input)

@@ -140,7 +140,7 @@ async function findGeneses(world: World, input: Input): Promise<readonly Genesis
 
 async function finish(world: World, folder: string, node: Enrolled<GenesisFile>): Promise<Output> {
   await saveNode(world, folder, node)
-  await setAsidePredecessors(folder, node)
+  await setAsidePredecessors(world, folder, node)
   return describeNode(node)
 }
 

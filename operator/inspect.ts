@@ -27,7 +27,7 @@ export const nodeStatus: Command = {
   },
 }
 
-// The protocol has words for later versions; nodes of this one refuse them always.
+// `leave` has a command of its own; `update` is a word for later versions.
 const actions = commandActions.filter(action => action !== 'leave' && action !== 'update')
 
 export const nodeCommand: Command = {

@@ -188,7 +188,7 @@ async function askAgain(errand: Errand, earlier: JoinedFile, refusal: Failure): 
 async function finish({ world, input }: Errand, node: Enrolled<JoinedFile>): Promise<Output> {
   const folder = nodesFolder(world, input)
   await saveNode(world, folder, node)
-  await setAsidePredecessors(folder, node)
+  await setAsidePredecessors(world, folder, node)
   return describeNode(node)
 }
 

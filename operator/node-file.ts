@@ -150,15 +150,24 @@ export async function loadNodes(folder: string): Promise<readonly NodeFile[]> {
 /** The address of a node that nobody can call: it calls its gateway. */
 export const nowhere = '0.0.0.0'
 
-/** Moves the files of earlier enrollments at the same address to nodes/replaced/: that machine was flashed again. */
-export async function setAsidePredecessors(folder: string, node: NodeFile): Promise<void> {
+/**
+ * Moves the files of earlier enrollments at the same address to nodes/replaced/: most times that machine was flashed
+ * again. Says so: it may as well be another machine now.
+ */
+export async function setAsidePredecessors(world: World, folder: string, node: NodeFile): Promise<void> {
   const others = (await loadNodes(folder)).filter(
     other => other.nodeIp === node.nodeIp && other.nodeIp !== nowhere && other.nodeId !== node.nodeId,
   )
   if (others.length === 0) return
   const replaced = join(folder, 'replaced')
   await mkdir(replaced, { recursive: true, mode: 0o700 })
-  for (const other of others) await rename(pathOf(folder, other), pathOf(replaced, other))
+  for (const other of others) {
+    await rename(pathOf(folder, other), pathOf(replaced, other))
+    world.err(
+      `The file of node ${other.nodeId}, which was at this address before, is ${pathOf(replaced, other)} now. ` +
+        'Move it back if that node still runs elsewhere.\n',
+    )
+  }
 }
 
 /** Options by which commands find their node. */

@@ -1,4 +1,4 @@
-import type { NodeFile } from './node-file.ts'
+import type { EnrolledNode, NodeFile } from './node-file.ts'
 import { agentUrl, bearer } from './agent.ts'
 import type { Asked } from './agent.ts'
 import { optional } from './command.ts'
@@ -42,19 +42,33 @@ export async function withNode<T>(
   input: Input,
   use: (reached: Reached) => Promise<T>,
 ): Promise<T> {
-  if (optional(input, 'env') === undefined) {
-    const reached = overWireguard(await findEnrolled(world, input))
-    return use(reached).catch((error: unknown) => {
-      throw explainWay(error, reached)
-    })
-  }
+  if (optional(input, 'env') === undefined) return withMember(await findEnrolled(world, input), use)
   const environment = await findEnvironment(world, input)
   const named = await nameNode(world, input, environment)
   return signedIn({ world, input, environment }, token => use(byGateway(environment, token, named)))
 }
 
+/** The same where the node itself judges an order of its owner: a gateway passes that on without asking who it is. */
+export async function withNodeAsOwner<T>(
+  world: World,
+  input: Input,
+  use: (reached: Reached) => Promise<T>,
+): Promise<T> {
+  if (optional(input, 'env') === undefined) return withMember(await findEnrolled(world, input), use)
+  const environment = await findEnvironment(world, input)
+  return use(byGateway(environment, undefined, await nameNode(world, input, environment)))
+}
+
+/** Does something with a node over WireGuard, with the token of its file. */
+export function withMember<T>(node: EnrolledNode, use: (reached: Reached) => Promise<T>): Promise<T> {
+  const reached = overWireguard(node)
+  return use(reached).catch((error: unknown) => {
+    throw explainWay(error, reached)
+  })
+}
+
 /** What helps where a node does not answer over WireGuard: a joined one has no peer of its owner's. */
-export function explainWay(error: unknown, { name, node }: Reached): unknown {
+function explainWay(error: unknown, { name, node }: Reached): unknown {
   if (!(error instanceof Failure) || error.exit !== 'unreachable' || error.hint !== undefined) return error
   if (node === undefined) return error
   const hint = isGenesis(node)
@@ -64,7 +78,7 @@ export function explainWay(error: unknown, { name, node }: Reached): unknown {
 }
 
 /** A node of which this machine has the agent token. */
-export function overWireguard(node: Awaited<ReturnType<typeof findEnrolled>>): Reached {
+function overWireguard(node: EnrolledNode): Reached {
   return {
     name: node.nodeId,
     node,
@@ -82,7 +96,7 @@ export type Named = { readonly query: Readonly<Record<string, string>>; readonly
 
 export function byGateway(
   environment: NamedEnvironment,
-  token: string,
+  token: string | undefined,
   { query: name, node }: Named,
 ): Reached {
   return {
@@ -91,7 +105,7 @@ export function byGateway(
     by: 'gateway',
     way: (route, query = {}) => ({
       url: `${environment.gateway}/v1/node/${route}${queryText({ ...name, ...query })}`,
-      headers: bearerOf(token),
+      ...(token === undefined ? {} : { headers: bearerOf(token) }),
       tls: identityOf(environment),
       who: 'node or its gateway',
     }),

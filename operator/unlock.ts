@@ -1,9 +1,9 @@
 import { openEscrow } from '../protocol/escrow.ts'
 import { fromBase64url } from '../protocol/fields.ts'
-import { unlockContext, unlockOfferSchema } from '../protocol/requests.ts'
-import type { UnlockOffer, UnlockRequest } from '../protocol/requests.ts'
 import { sealTo } from '../protocol/seal.ts'
 import { lend } from '../protocol/secret.ts'
+import { isOfferOf, unlockContext, unlockOfferSchema } from '../protocol/unlock.ts'
+import type { UnlockOffer, UnlockRequest } from '../protocol/unlock.ts'
 import { z } from 'zod'
 import { askNode } from './agent.ts'
 import { isSet } from './command.ts'
@@ -12,7 +12,7 @@ import { Failure } from './failure.ts'
 import { isGenesis, nodesFolder } from './node-file.ts'
 import type { EnrolledNode } from './node-file.ts'
 import { numbersAheadMax, signOrder } from './order.ts'
-import { type Reached, reachOptions, withNode } from './reach.ts'
+import { type Reached, reachOptions, withNodeAsOwner } from './reach.ts'
 import { walletInputOf } from './sign-in.ts'
 import { withWallet } from './wallet.ts'
 import type { Wallet } from './wallet.ts'
@@ -37,7 +37,7 @@ const timeoutMs = 120_000
 const answerSchema = z.object({ status: z.string().max(64) })
 
 async function unlock(world: World, input: Input): Promise<Output> {
-  return withNode(world, input, async reached => {
+  return withNodeAsOwner(world, input, async reached => {
     const node = ownNode(reached, input)
     const offer = await askNode(world, {
       method: 'GET',
@@ -73,6 +73,9 @@ function checkOffer(offer: UnlockOffer, node: EnrolledNode): void {
   const wrong = (what: string) =>
     new Failure('impostor', `Cannot unlock: ${what}`, { hint: 'Nothing was sent' })
   if (offer.nodeId !== node.nodeId) throw wrong(`node ${offer.nodeId} answered, not ${node.nodeId}`)
+  // Whoever is between could else have the secret sealed to a key of theirs.
+  if (!isOfferOf(offer, node.hello.identity))
+    throw wrong(`node ${node.nodeId} did not sign this offer: somebody on the way has changed it`)
   if (offer.escrow.number < node.escrowNumber)
     throw wrong(
       `its escrow ${offer.escrow.number} is older than ${node.escrowNumber}, which it showed before`,

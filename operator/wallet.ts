@@ -14,7 +14,7 @@ import type { World } from './world.ts'
 /** Options of every command that signs. */
 export const walletOptions: Options = {
   wallet: {
-    help: 'keystore file, version 3 (default: wallet.json in the configuration folder)',
+    help: 'keystore file, version 3 (default: $ORAMA_WALLET, else wallet.json in the configuration folder)',
     value: 'FILE',
   },
   'passphrase-fd': { help: 'read the passphrase from this file descriptor, not the terminal', value: 'N' },

@@ -4,8 +4,8 @@ import { moveSecret } from './secret.ts'
 export const clusterSecretBytes = 32
 
 /**
- * The password of a service in a cluster, 64 hex digits: HKDF-SHA256 (RFC 5869) of the cluster's secret, which
- * lies on data partitions and with operators only, so that all nodes and operators agree on it.
+ * The password of a service in a cluster, 64 hex digits: HKDF-SHA256 (RFC 5869) of the cluster's secret, which lies on
+ * data partitions and with the owner of the genesis only, so that they all agree on it.
  */
 export function servicePassword(clusterSecret: Uint8Array, service: string): string {
   return derive(clusterSecret, `orama-service-password-v1|${service}`).toString('hex')

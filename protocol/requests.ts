@@ -1,10 +1,9 @@
 import * as z from 'zod'
-import { base64url, counter, nodeId, signedTextSchema } from './fields.ts'
+import { base64url, nodeId, signedTextSchema } from './fields.ts'
 import { endpoint } from './wireguard.ts'
 import { memberRecordSchema } from './cluster/member.ts'
-import { escrowSchema } from './escrow.ts'
 
-// The bodies of the agent's routes that are more than a status; GET /v1/agent/status is in status.ts.
+// The bodies of the agent's routes; that of GET /v1/agent/status is in status.ts, those of an unlock in unlock.ts.
 
 /** Every answer that is not a success. */
 export const errorSchema = z.object({ error: z.string().max(4096), hint: z.string().max(4096).optional() })
@@ -18,25 +17,6 @@ export const completionAnswerSchema = z.strictObject({
   member: memberRecordSchema,
 })
 export type CompletionAnswer = z.infer<typeof completionAnswerSchema>
-
-/** GET /v1/agent/unlock: what the owner needs to unlock. The number is that of the node's last order. */
-export const unlockOfferSchema = z.strictObject({
-  nodeId,
-  escrow: escrowSchema,
-  oneTimeKey: base64url({ length: 32 }),
-  nonce: base64url({ length: 16 }),
-  number: counter,
-})
-export type UnlockOffer = z.infer<typeof unlockOfferSchema>
-
-/** POST /v1/agent/unlock. The order's arguments are {"nonce": the offer's nonce}. */
-export const unlockRequestSchema = z.strictObject({ order: signedTextSchema, box: base64url({ max: 512 }) })
-export type UnlockRequest = z.infer<typeof unlockRequestSchema>
-
-/** What the box of an unlock request is bound to. */
-export function unlockContext(of: { readonly nodeId: string; readonly nonce: string }): string {
-  return `orama-unlock-v1|${of.nodeId}|${of.nonce}`
-}
 
 /** POST /v1/agent/acknowledgement. The order's arguments are {"ephemeral": the same key}. */
 export const acknowledgementRequestSchema = z.strictObject({

@@ -21,6 +21,7 @@ const root = join(import.meta.dirname, '..')
 const suites: Readonly<Record<string, Suite>> = {
   node: { folder: 'tests/e2e/node', jobs: 2, images: ['ordinary', 'faults'] },
   services: { folder: 'tests/e2e/services', jobs: 1, images: ['ordinary', 'faults'] },
+  pair: { folder: 'tests/e2e/pair', jobs: 1, images: ['ordinary'] },
   cluster: { folder: 'tests/e2e/cluster', jobs: 1, images: ['cluster', 'lean'], isLong: true },
 }
 
@@ -113,11 +114,10 @@ async function long(): Promise<Count> {
 }
 
 /** Of a thousand nodes; unit tests have smaller clusters. */
-async function simulation(): Promise<Count> {
-  process.env['ORAMA_SIM_STEPS'] = '10000'
-  const count = await tapFiles(['tests/agent/shares/simulation/*.test.ts'], ['--timeout=5400'])
-  delete process.env['ORAMA_SIM_STEPS']
-  return count
+function simulation(): Promise<Count> {
+  return tapFiles(['tests/agent/shares/simulation/*.test.ts'], ['--timeout=5400'], {
+    ORAMA_SIM_STEPS: '10000',
+  })
 }
 
 async function e2e(name: string): Promise<Count> {
@@ -133,12 +133,17 @@ async function buildImages(kinds: readonly ImageKind[]): Promise<void> {
 }
 
 /** Runs test files with tap and counts the tests: those directly below a file, by their TAP lines. */
-async function tapFiles(patterns: readonly string[], flags: readonly string[]): Promise<Count> {
+async function tapFiles(
+  patterns: readonly string[],
+  flags: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Count> {
   const files: string[] = []
   for await (const file of glob(patterns, { cwd: root })) files.push(file)
   if (files.length === 0) return { passed: 0, failed: 0 }
   const child = spawn('tap', ['--reporter=tap', ...flags, ...files.sort()], {
     cwd: root,
+    env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const closed = ended(child)

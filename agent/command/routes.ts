@@ -7,8 +7,8 @@ import {
   type Command,
   commandSchema,
   logLines,
-  unlockRequestSchema,
 } from '../../protocol/requests.ts'
+import { unlockRequestSchema } from '../../protocol/unlock.ts'
 import { type News, newsBytesMax, newsSchema } from '../../protocol/cluster/news.ts'
 import type { Status } from '../../protocol/status.ts'
 import { HttpError } from '../../http/error.ts'
@@ -64,7 +64,7 @@ export function commandRoutes(node: NodeView): Routes {
       bodyBytesMax: newsBytesMax,
       handle: async ({ body, from }) => ({ body: await node.news(parseJson(body, newsSchema), from) }),
     },
-    'GET /v1/agent/unlock': { handle: request => ({ body: desk(node).offer(request.from) }) },
+    'GET /v1/agent/unlock': { handle: async () => ({ body: await desk(node).offer() }) },
     'POST /v1/agent/unlock': {
       bodyBytesMax,
       handle: async request => {

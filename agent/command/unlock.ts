@@ -1,28 +1,32 @@
-import { randomBytes } from 'node:crypto'
+import { hkdfSync, randomBytes, randomFillSync } from 'node:crypto'
 import type { Escrow } from '../../protocol/escrow.ts'
-import { toBase64url } from '../../protocol/fields.ts'
-import { type KeyPair, newKeyPair } from '../../protocol/keys.ts'
+import { fromBase64url, toBase64url } from '../../protocol/fields.ts'
+import { publicOf } from '../../protocol/keys.ts'
 import { verifyOrder } from '../../protocol/order.ts'
 import type { NodeRecord } from '../../protocol/record.ts'
-import { unlockContext, type UnlockOffer, type UnlockRequest } from '../../protocol/requests.ts'
 import { openFrom } from '../../protocol/seal.ts'
-import { lend } from '../../protocol/secret.ts'
+import { lend, moveSecret, secretBuffer } from '../../protocol/secret.ts'
+import {
+  signUnlockOffer,
+  unlockContext,
+  type UnlockOffer,
+  type UnlockRequest,
+} from '../../protocol/unlock.ts'
 import { HttpError } from '../../http/error.ts'
 import { bootTimeMs } from '../system/libc.ts'
 import { describe, log } from '../system/log.ts'
 import { isWrongSecret } from '../unlock/volume.ts'
 
-const offersMax = 64
-/** WireGuard vouches for addresses: no peer can push out what the owner was offered. */
-const offersPerAddressMax = 4
 const offerMs = 120_000
 const secretBytes = 32
 
 export type UnlockDesk = {
-  /** What the owner, who asks from this address, needs: the escrow, and a key and nonce that serve once. */
-  readonly offer: (from: string) => UnlockOffer
+  /** What the owner needs: the escrow, and a key and nonce that serve once; signed. */
+  readonly offer: () => Promise<UnlockOffer>
   /** Opens the volume with the sealed secret of an owner's order. Throws HttpError; then the node waits on. */
   readonly accept: (request: UnlockRequest) => Promise<void>
+  /** The disk is open: no offer is good any more. */
+  readonly close: () => void
 }
 
 export type UnlockWith = {
@@ -34,53 +38,71 @@ export type UnlockWith = {
   readonly nowMs?: () => number
 }
 
-type Offer = { readonly pair: KeyPair; readonly endsMs: number; readonly from: string }
-
-/** The desk at which a locked node takes its secret: see docs/enrollment.md for both messages. */
+/**
+ * The desk at which a locked node takes its secret: see docs/enrollment.md for both messages. Gateways let anybody ask
+ * for an offer, so none is kept: the key of each is made of its nonce and a seed, and what is kept is which ones the
+ * owner has used.
+ */
 export function unlockDesk(node: UnlockWith): UnlockDesk {
   const { nowMs = bootTimeMs } = node
-  const offers = new Map<string, Offer>()
+  const desk: Desk = { seed: randomFillSync(secretBuffer(32)), usedUntilMs: new Map() }
   let opening: Promise<void> | undefined
   return {
-    offer: from => {
-      forgetOld(offers, { from, nowMs: nowMs() })
-      const nonce = toBase64url(randomBytes(16))
-      const pair = newKeyPair('x25519')
-      offers.set(nonce, { pair, endsMs: nowMs() + offerMs, from })
-      const { nodeId, lastOrder } = node.record
-      const oneTimeKey = toBase64url(pair.publicKey)
-      return { nodeId, escrow: node.escrow, oneTimeKey, nonce, number: lastOrder }
-    },
+    offer: () => makeOffer(node, desk, nowMs()),
     accept: async request => {
       if (opening !== undefined) throw new HttpError(409, 'an unlock is under way', 'wait for its end')
       const { nonce, number } = checkOrder(node.record, request)
-      const offer = offers.get(nonce)
-      offers.delete(nonce)
-      if (offer === undefined || offer.endsMs < nowMs()) {
-        offer?.pair.privateKey.fill(0)
-        throw new HttpError(403, 'this nonce is used, old or not of this node', 'run the command again')
-      }
-      opening = openWith(node, { request, nonce, number, privateKey: offer.pair.privateKey })
+      useOnce(desk, nonce, nowMs())
+      opening = lend(keyOf(desk, nonce), key => openWith(node, { request, nonce, number, privateKey: key }))
       try {
         await opening
       } finally {
         opening = undefined
-        offer.pair.privateKey.fill(0)
       }
+    },
+    close: () => {
+      desk.seed?.fill(0)
+      desk.seed = undefined
     },
   }
 }
 
-/** Makes room for one more: what has expired, then the oldest of this address, then the oldest of all. */
-function forgetOld(offers: Map<string, Offer>, { from, nowMs }: { from: string; nowMs: number }): void {
-  const forget = ([nonce, { pair }]: readonly [string, Offer]) => {
-    pair.privateKey.fill(0)
-    offers.delete(nonce)
-  }
-  ;[...offers].filter(([, offer]) => offer.endsMs < nowMs).forEach(forget)
-  const own = [...offers].filter(([, offer]) => offer.from === from)
-  own.slice(0, Math.max(0, own.length + 1 - offersPerAddressMax)).forEach(forget)
-  ;[...offers].slice(0, Math.max(0, offers.size + 1 - offersMax)).forEach(forget)
+type Desk = {
+  /** 32 bytes; undefined when the desk is closed. */
+  seed: Buffer | undefined
+  /** By nonce, when its offer ends. */
+  readonly usedUntilMs: Map<string, number>
+}
+
+/** Of 16 bytes the last six say when the offer was made, in milliseconds since the machine started. */
+const nonceBytes = { random: 10, time: 6 } as const
+
+async function makeOffer({ record, escrow }: UnlockWith, desk: Desk, nowMs: number): Promise<UnlockOffer> {
+  const time = Buffer.alloc(nonceBytes.time)
+  time.writeUIntBE(Math.floor(nowMs), 0, nonceBytes.time)
+  const nonce = toBase64url(Buffer.concat([randomBytes(nonceBytes.random), time]))
+  const oneTimeKey = await lend(keyOf(desk, nonce), key => toBase64url(publicOf('x25519', key)))
+  const { nodeId, lastOrder: number } = record
+  const offer = { nodeId, escrow, oneTimeKey, nonce, number }
+  return lend(moveSecret(fromBase64url(record.identityPrivate)), identity => signUnlockOffer(offer, identity))
+}
+
+/** X25519, 32 bytes, the caller's to wipe. Throws HttpError where the desk is closed. */
+function keyOf({ seed }: Desk, nonce: string): Buffer {
+  if (seed === undefined) throw new HttpError(409, 'the data is open already', 'there is nothing to unlock')
+  return moveSecret(new Uint8Array(hkdfSync('sha256', seed, '', `orama-unlock-key-v1|${nonce}`, 32)))
+}
+
+/** Throws HttpError for a nonce that is used, old, or of another node or start: the box of that would not open anyway. */
+function useOnce({ usedUntilMs }: Desk, nonce: string, nowMs: number): void {
+  for (const [used, untilMs] of usedUntilMs) if (untilMs < nowMs) usedUntilMs.delete(used)
+  const bytes = Buffer.from(nonce, 'base64url')
+  const isWhole = bytes.length === nonceBytes.random + nonceBytes.time
+  const madeMs = isWhole ? bytes.readUIntBE(nonceBytes.random, nonceBytes.time) : Infinity
+  const isFresh = madeMs <= nowMs && nowMs <= madeMs + offerMs
+  if (!isFresh || usedUntilMs.has(nonce))
+    throw new HttpError(403, 'this nonce is used, old or not of this node', 'run the command again')
+  usedUntilMs.set(nonce, madeMs + offerMs)
 }
 
 function checkOrder(record: NodeRecord, request: UnlockRequest): { nonce: string; number: number } {
@@ -103,7 +125,7 @@ type Opening = {
   readonly request: UnlockRequest
   readonly nonce: string
   readonly number: number
-  readonly privateKey: Buffer
+  readonly privateKey: Uint8Array
 }
 
 async function openWith(node: UnlockWith, { request, nonce, number, privateKey }: Opening): Promise<void> {

@@ -19,6 +19,8 @@ const waitingMax = 8
 export type GatewaySocket = GatewaySide & {
   /** The data partition is open: before that nobody knows the cluster's secret. */
   readonly isOpen: () => boolean
+  /** The gateway begins a look and knew all of it already: the one before is over. */
+  readonly looked?: () => void
 }
 
 /** The routes of the gateway's socket: docs/gateway.md has them as a table. */
@@ -54,12 +56,13 @@ function deskRoutes({ cluster, join, joined }: GatewayDesk): Routes {
 }
 
 /** Asked every few seconds: who knows all of it already is told no more than that. */
-function tellRoute({ view }: GatewaySocket): Routes {
+function tellRoute({ view, looked }: GatewaySocket): Routes {
   return {
     'GET /news': {
       handle: ({ url }) => {
         const { known } = parseQuery(url, knownSchema)
         const digest = view.digest()
+        if (known === digest) looked?.()
         return { body: (known === digest ? { digest } : { digest, news: view.news() }) satisfies NewsMessage }
       },
     },

@@ -18,7 +18,8 @@ import { dataFolder } from './volume.ts'
  *
  *   1. the departure, signed by its lease key, is in its record    from here on every boot goes on with 2
  *   2. the others are told, who erase its shares and share anew    nobody unlocks it any more, and nobody has to
- *      without it; until they have it stays their guardian
+ *      without it; until they have it stays their guardian. Gateways take it out of those that carry the registry,
+ *      who would else count it for their majority for ever
  *   3. services, data and volume are closed
  *   4. what opens the volume is destroyed (unlock/erase.ts)        the partition is blank; the machine powers off
  *
@@ -41,6 +42,9 @@ const spreadMsMax = 30_000
 const pauseMs = 1000
 /** For those that are up to share anew. That enough are left to open each of them was made sure before. */
 const handOnMsMax = 5 * 60_000
+/** For the gateway here to take this node out of the registry, and once more where it failed. */
+const registryLooks = 2
+const registryMsMax = 60_000
 
 /**
  * Begins to leave the cluster, by an order of the owner. Throws HttpError: 403 for a wrong order; 409 while the disk is
@@ -110,6 +114,7 @@ export function beginLeaving(node: Node, world: LeaveWorld = leaveWorld): void {
   log('leave: this node leaves its cluster; its disk is destroyed when the others know')
   void tellOthers(node, world)
     .then(() => handOn(node, world))
+    .then(() => leaveRegistry(node, world))
     .catch(tolerate('leave'))
     .finally(() => {
       node.stop('power-off')
@@ -143,6 +148,15 @@ async function handOn({ store, view, record }: Node, { pause, nowMs }: LeaveWorl
   const endMs = nowMs() + handOnMsMax
   while (owners().length > 0 && nowMs() < endMs) await pause(pauseMs)
   if (owners().length > 0) log(`leave: have not shared anew: ${owners().join(', ')}`)
+}
+
+/** Until the gateway of this node has looked with all of it known, or for a minute. */
+async function leaveRegistry(node: Node, { pause, nowMs }: LeaveWorld): Promise<void> {
+  const looks = () => node.gatewayLooks ?? 0
+  if (looks() === 0) return
+  const [wanted, endMs] = [looks() + registryLooks, nowMs() + registryMsMax]
+  while (looks() < wanted && nowMs() < endMs) await pause(pauseMs)
+  if (looks() < wanted) log('leave: the gateway has not looked: perhaps the registry still counts this node')
 }
 
 /** Nobody would know, and the others would count on its shares. */

@@ -56,6 +56,8 @@ export type Node = RecordKeeper & {
   services?: Services
   /** It tells the others that it leaves, or has done so. */
   isLeaving?: boolean
+  /** How often the gateway on this node has begun to look for news and knew all there was; absent where there is none. */
+  gatewayLooks?: number
   /** Stops everything in order and ends the machine. */
   readonly stop: (how: 'restart' | 'power-off') => void
 }

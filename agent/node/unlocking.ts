@@ -44,7 +44,7 @@ export async function untilOpen(node: Node, escrow: Escrow | undefined): Promise
       open: (secret, way) => open({ secret, way }),
       report: (line, brief = line) => {
         log(`unlock: ${line}`)
-        if (!opened.signal.aborted) machine.state.become('waiting-for-peers', brief)
+        if (!opened.signal.aborted && !isStopping(node)) machine.state.become('waiting-for-peers', brief)
       },
       heard: answers => node.contacts?.judge(answers),
       signal: AbortSignal.any([opened.signal, machine.stopping.signal]),
@@ -62,10 +62,15 @@ function oneAtATime(node: Node, opened: AbortController): Open {
   return unlocking =>
     turn(async () => {
       if (opened.signal.aborted) return
+      if (isStopping(node)) throw new Error('Cannot open disk: the node is stopping')
       const { reencryption } = await openData(node, unlocking)
       startCare(node, unlocking.way, reencryption?.kind === 'clean' ? goOnWith(unlocking.secret) : undefined)
       opened.abort()
     })
+}
+
+function isStopping({ machine }: Node): boolean {
+  return machine.state.current().name === 'stopping'
 }
 
 /** Opens the volume with a secret that is lent; stores the number of an order that brought it, and what was heard. */
@@ -89,6 +94,7 @@ async function openData(node: Node, { secret, way, lastOrder }: Unlocking): Prom
     node.machine.dataOpen = false
     throw cause
   }
+  node.unlock?.close()
   node.unlock = undefined
   node.rekey = undefined
   return header

@@ -59,6 +59,8 @@ const manifestSchema = z
       .max(16),
     /** Services that must be ready before it starts, and that it may call on this node. */
     requires: z.array(name).max(16),
+    /** It starts at once: for what it requires it waits itself. */
+    eager: z.boolean().default(false),
     readiness: probe,
     /** Asked once it is ready, where that is another question: what fails here is a restart. Default: readiness. */
     health: probe.optional(),

@@ -13,7 +13,7 @@ export type SupervisorWorld = KeeperWorld & {
 export type ServiceStatus = KeeperStatus & Partial<Usage>
 
 export type Supervisor = {
-  /** Begins to start everything; each service waits until those that it requires are ready. */
+  /** Begins to start everything; each service but the eager waits until those that it requires are ready. */
   readonly startAll: () => void
   /** Stops everything, each after those that require it; returns when all have ended. Nothing is started any more. */
   readonly stopAll: () => Promise<void>
@@ -50,7 +50,7 @@ export function createSupervisor(
   for (const manifest of startOrder(manifests)) {
     const keeper = createKeeper(manifest, world, {
       mayStart: async stop => {
-        await changes.until(() => manifest.requires.every(isReady), stop)
+        await changes.until(() => manifest.eager || manifest.requires.every(isReady), stop)
         // Else it would find its port taken, and try again later and later.
         await guardPorts()
       },

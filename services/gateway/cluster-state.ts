@@ -1,48 +1,70 @@
 import { ownerOf } from '../../protocol/cluster/member.ts'
 import {
+  emptyMembership,
   type Membership,
   type MembershipRecords,
+  merge,
   present,
   recordsOf,
 } from '../../protocol/cluster/membership.ts'
 import type { Trust } from '../../protocol/cluster/trust.ts'
 import type { Agent } from './agent-client.ts'
 import type { ClusterNode } from './choose-node.ts'
+import { isAway } from './registry/database.ts'
 import type { Registry } from './registry/registry.ts'
 
 /** What a gateway knows of its cluster, between two looks at registry and agent. */
 export type ClusterState = {
   readonly nodes: () => readonly ClusterNode[]
   readonly trust: () => Trust
-  /** Looks now; what agent and registry lack of each other is handed over. Rejects where one does not answer. */
+  /** The last look has found no registry. */
+  readonly isAlone: () => boolean
+  /**
+   * Looks now; what agent and registry lack of each other is handed over. Rejects where one does not answer; without the
+   * registry the agent's members count all the same.
+   */
   readonly refresh: () => Promise<void>
 }
 
 export type StateSources = {
-  readonly registry: Pick<Registry, 'members' | 'nodeTokens'>
+  readonly of: Parameters<typeof emptyMembership>[0]
+  readonly registry: Pick<Registry, 'members' | 'removeDeparted'>
   readonly agent: Pick<Agent, 'news' | 'tell'>
   readonly now: () => Date
-  /** Hears of records that do not prove themselves, once. */
+  /** Hears of records that do not prove themselves, once, and that the registry is away at the start. */
   readonly report: (error: Error) => void
 }
 
 /**
  * The members, as the registry's records prove them. Registry and agent each tell the other what it lacks; neither is
- * believed anything. Rejects where they do not answer.
+ * believed anything. Where too few of the registry's nodes run, those that wait for their owners have to be reached all
+ * the same: then the members are those that the agent's records prove. Rejects where the agent does not answer.
  */
 export async function openClusterState(sources: StateSources): Promise<ClusterState> {
   const ownerByNode = new Map<string, string>()
   const meet = meeting(sources)
-  let membership = await meet()
-  let nodes = listed(membership, ownerByNode)
-  return {
-    nodes: () => nodes,
-    trust: () => membership.trust,
-    refresh: async () => {
-      membership = await meet()
-      nodes = listed(membership, ownerByNode)
-    },
+  let membership = emptyMembership(sources.of)
+  let nodes: readonly ClusterNode[] = []
+  let isAlone = false
+  const know = (newest: Membership) => {
+    membership = newest
+    nodes = listed(membership, ownerByNode)
   }
+  const refresh = async () => {
+    try {
+      know(await meet())
+      isAlone = false
+    } catch (cause) {
+      isAlone = isAway(cause)
+      if (isAlone) know(merge(membership, (await sources.agent.news()).membership).membership)
+      throw cause
+    }
+  }
+  await refresh().catch((cause: unknown) => {
+    if (!isAway(cause)) throw cause
+    sources.report(new Error('Cannot use the registry yet', { cause }))
+  })
+  return { nodes: () => nodes, trust: () => membership.trust, isAlone: () => isAlone, refresh }
 }
 
 /**
@@ -61,7 +83,8 @@ function meeting({ registry, agent, now, report }: StateSources): () => Promise<
     const toAgent = lacking(recordsOf(known), ofAgent)
     if (!isEmpty(toAgent)) await agent.tell({ membership: toAgent, endpoints: [] })
     // Also after a look that failed here, and where another gateway ended before it.
-    if (known.departures.size !== last?.known.departures.size) await registry.nodeTokens.removeDeparted()
+    if (known.departures.size !== last?.known.departures.size)
+      await registry.removeDeparted([...known.departures.keys()])
     last = { ofAgent, known }
     return known
   }

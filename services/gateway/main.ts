@@ -9,7 +9,7 @@ import { gatewayKeyBytes } from './keys.ts'
 import { poolOf } from './pool.ts'
 import { keepToken } from './registry/node-tokens.ts'
 import { onceThere } from './registry/once-there.ts'
-import { openRegistry, type Registry } from './registry/registry.ts'
+import { registryOf, type UnpreparedRegistry } from './registry/registry.ts'
 import { openRqlite } from './registry/rqlite.ts'
 import { faultLine } from './request-log.ts'
 import { readKey, readSecret } from './secret-file.ts'
@@ -46,7 +46,6 @@ async function main([configFolder, socketPath, ...more]: readonly string[]): Pro
   const facts = await agent.cluster()
   const key = await readKey(join(configFolder, 'gateway.key'), gatewayKeyBytes)
   const registry = await openShared(configFolder, facts, key)
-  await onceThere(() => keepToken(registry.nodeTokens, facts.nodeId, facts.agentToken), { report })
   const site: Site = {
     ...{ address: '0.0.0.0', port, version: packageJson.version, origin: `https://${name}` },
     certificate: await certificateOf(agent, facts, key),
@@ -55,7 +54,7 @@ async function main([configFolder, socketPath, ...more]: readonly string[]): Pro
     network: facts,
     ...{ registry, agent, write },
   }
-  const gateway = await onceThere(() => startGateway(site), { report })
+  const gateway = await startGateway(site)
   key.fill(0)
   const routes = healthRoutes(gateway.standing)
   const health = await serveHttp({ address: '127.0.0.1', port: healthPort, routes, report })
@@ -64,15 +63,26 @@ async function main([configFolder, socketPath, ...more]: readonly string[]): Pro
       .then(() => registry.close())
       .then(() => process.exit(0))
   })
+  // While too few of the registry's nodes run, owners can unlock theirs by this gateway.
+  await onceThere(() => settle(registry, facts), { report })
+  await gateway.refresh()
 }
 
-async function openShared(configFolder: string, facts: ClusterFacts, gatewayKey: Buffer): Promise<Registry> {
+async function settle(registry: UnpreparedRegistry, { nodeId, agentToken }: ClusterFacts): Promise<void> {
+  await registry.prepare(new Date())
+  await keepToken(registry.nodeTokens, nodeId, agentToken)
+}
+
+async function openShared(
+  configFolder: string,
+  facts: ClusterFacts,
+  gatewayKey: Buffer,
+): Promise<UnpreparedRegistry> {
   const password = await readSecret(join(configFolder, 'rqlite.password'))
   const database = openRqlite({ nodes: [{ host: facts.address, port: rqlitePort }], password })
   password.fill(0)
   const { cluster, authority } = facts
-  const settings = { database, cluster, authority, gatewayKey, pool: poolOf(facts) }
-  return onceThere(() => openRegistry(settings, new Date()), { report })
+  return registryOf({ database, cluster, authority, gatewayKey, pool: poolOf(facts) })
 }
 
 /** All nodes know the same genesis, and so make the same certificate. */

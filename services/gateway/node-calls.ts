@@ -7,8 +7,8 @@ import {
   commandSchema,
   logLines,
   operatorsAction,
-  unlockRequestSchema,
 } from '../../protocol/requests.ts'
+import { unlockRequestSchema } from '../../protocol/unlock.ts'
 import { parseJson } from '../../http/body.ts'
 import { parseQuery } from '../../http/query.ts'
 import type { Request } from '../../http/server.ts'
@@ -102,18 +102,28 @@ export function acknowledgementCall(cluster: Cluster, { url, body, signal }: Req
   return { node, method: 'POST', path, body: request, tokenless: true, signal }
 }
 
-/** What its owner needs to unlock a node that waits for him. */
+/** Its owner has its id on file; addresses can be tried one after the other, and an offer says whose a node is. */
+const knownNodeSchema = z.strictObject({ node_id: nodeQuery.node_id.unwrap() })
+
+/**
+ * What its owner needs to unlock a node that waits for him. The node asks for no token, and this gateway for none of the
+ * registry, which too few nodes may be up for.
+ */
 export function unlockOfferCall(cluster: Cluster, { url, signal }: Request): Call {
-  const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
-  return { node, method: 'GET', path: '/v1/agent/unlock', signal }
+  const node = chooseNode(cluster, parseQuery(url, knownNodeSchema))
+  return { node, method: 'GET', path: '/v1/agent/unlock', tokenless: true, signal }
 }
 
-/** The secret is sealed to the node, by an order of its owner: nothing of it can be read or used here. */
+/**
+ * The secret is sealed to the node, by an order of its owner: nothing of it can be read or used here. To whom it is
+ * sealed the owner knows by the signature of the offer.
+ */
 export function unlockCall(cluster: Cluster, { url, body, signal }: Request): Call {
-  const node = chooseNode(cluster, parseQuery(url, nodeQuerySchema))
+  const node = chooseNode(cluster, parseQuery(url, knownNodeSchema))
   const request = JSON.stringify(parseJson(body, unlockRequestSchema))
   const path = '/v1/agent/unlock'
-  return { node, method: 'POST', path, body: request, what: 'unlock', signal, answerMs: unlockMs }
+  const what = { what: 'unlock', tokenless: true } as const
+  return { node, method: 'POST', path, body: request, ...what, signal, answerMs: unlockMs }
 }
 
 /** The node opens, checks and mounts its disk before it answers. */

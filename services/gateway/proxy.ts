@@ -56,19 +56,16 @@ export function proxyRoutes(proxy: Proxy): GatewayRoutes {
         return true
       },
     },
-    // For who enrolled a node and lost its answer, operator or not: the node judges the order.
-    'POST /v1/node/acknowledgement': {
-      access: 'anyone',
-      pace: 'slow',
-      bodyBytesMax: 4096,
-      handle: passed(acknowledgementCall),
-    },
+    // For a node's owner, operator or not: the node judges the order.
+    'POST /v1/node/acknowledgement': { ...ofOwners, bodyBytesMax: 4096, handle: passed(acknowledgementCall) },
+    'GET /v1/node/unlock': { ...ofOwners, handle: passed(unlockOfferCall) },
+    'POST /v1/node/unlock': { ...ofOwners, bodyBytesMax, handle: passed(unlockCall) },
     'POST /v1/node/command': { access, bodyBytesMax, handle: passed(commandCall) },
     'POST /v1/node/leave': { access, bodyBytesMax, handle: passed(leaveCall) },
-    'GET /v1/node/unlock': { access, handle: passed(unlockOfferCall) },
-    'POST /v1/node/unlock': { access, bodyBytesMax, handle: passed(unlockCall) },
   }
 }
+
+const ofOwners = { access: 'anyone', pace: 'slow' } as const
 
 /** An operator who holds many streams must not keep the others out. */
 async function inPlace<T>(places: Slots, request: Request, act: () => Promise<T>): Promise<T> {
@@ -82,15 +79,21 @@ async function inPlace<T>(places: Slots, request: Request, act: () => Promise<T>
 
 type Asked = { readonly call: Call; readonly request: Request }
 
-/** What the node was asked to do is noted, with its status, or why there is none. */
+/**
+ * What the node was asked to do is noted, with its status, or why there is none. Of what anybody may ask, what the node
+ * did: its owner had signed it.
+ */
 async function noted({ note }: Proxy, { call, request }: Asked, act: () => Promise<Reply>): Promise<Reply> {
-  const { what, node } = call
-  const outcome = async (said: string) => {
-    if (what !== undefined) await note?.(request.visit, { what, node: node.nodeId, outcome: said })
+  const { what, node, tokenless } = call
+  const outcome = async (said: string, isDone = false) => {
+    if (what === undefined || (tokenless === true && !isDone)) return
+    const who = tokenless === true ? { who: node.owner } : {}
+    await note?.(request.visit, { what, node: node.nodeId, outcome: said, ...who })
   }
   try {
     const reply = await act()
-    await outcome(`the node answered ${reply.status ?? 200}`)
+    const { status = 200 } = reply
+    await outcome(`the node answered ${status}`, status === 200)
     return reply
   } catch (cause) {
     await outcome(cause instanceof HttpError ? cause.message : 'failed')

@@ -53,12 +53,14 @@ export type Site = {
 export type RunningGateway = {
   readonly port: number
   readonly standing: Gateway['standing']
+  /** Looks at registry and agent now; never rejects. */
+  readonly refresh: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
 /**
- * Starts a gateway: from then on it answers, and keeps registry and agent in step. Rejects where registry or agent do not
- * answer, or the port is not to be had.
+ * Starts a gateway: from then on it answers, and keeps registry and agent in step; without the registry it does what
+ * needs none. Rejects where the agent does not answer, or the port is not to be had.
  */
 export async function startGateway(site: Site): Promise<RunningGateway> {
   const { registry, agent, write, changes = {} } = site
@@ -66,18 +68,20 @@ export async function startGateway(site: Site): Promise<RunningGateway> {
   const report = (error: unknown) => {
     write(faultLine(error))
   }
-  const state = await openClusterState({ registry, agent, now, report })
+  const { cluster, authority } = site.offer
+  const state = await openClusterState({ of: { cluster, authority }, registry, agent, now, report })
   const { everyMs } = changes
   const kept = refresher(state.refresh, { ...(everyMs === undefined ? {} : { everyMs }), report })
   const calls = callDesk({ now, limits: changes.calls ?? {} })
-  const { version, offer, origin, network, signInKeys: keys } = site
+  const { version, origin, network, signInKeys: keys } = site
   const standing = {
-    ...{ version, cluster: offer.cluster, uptimeS: () => performance.now() / 1000 },
-    trouble: () => Promise.resolve(kept.trouble()),
+    ...{ version, cluster, uptimeS: () => performance.now() / 1000 },
+    trouble: () =>
+      Promise.resolve(kept.trouble() ?? (state.isAlone() ? 'the registry does not answer' : undefined)),
   }
   const store = signInStore(registry, now)
   const signIn = signInDesk({
-    cluster: offer.cluster,
+    cluster,
     audience: origin,
     keys,
     trust: state.trust,
@@ -104,6 +108,7 @@ export async function startGateway(site: Site): Promise<RunningGateway> {
   return {
     port: typeof bound === 'object' && bound !== null ? bound.port : port,
     standing,
+    refresh: kept.refresh,
     close: async () => {
       kept.stop()
       calls.close()

@@ -23,7 +23,9 @@ t.test('each command line of help and docs is one that orama takes', async t => 
     const answers = { typed: [], world: { run } }
     await writeFile(join(config, 'environments.json'), environments)
     const ran = await orama({ config, ...answers }, ...words, ...secret)
-    t.not(ran.code, 2, `${where}: orama ${words.join(' ')}\n${ran.err}`)
+    // Of nodes that are examples nobody has a file.
+    const isWrong = ran.code === 2 && !ran.err.includes('has no file of it')
+    t.notOk(isWrong, `${where}: orama ${words.join(' ')}\n${ran.err}`)
   }
   for (const where of [
     'README.md',

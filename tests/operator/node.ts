@@ -13,12 +13,13 @@ import { enrollmentCode, helloHash } from '../../protocol/hello.ts'
 import type { Hello } from '../../protocol/hello.ts'
 import { newKeyPair } from '../../protocol/keys.ts'
 import { verifyOrder } from '../../protocol/order.ts'
+import { acknowledgementContext, acknowledgementRequestSchema } from '../../protocol/requests.ts'
 import {
-  acknowledgementContext,
-  acknowledgementRequestSchema,
+  signUnlockOffer,
   unlockContext,
+  type UnlockOffer,
   unlockRequestSchema,
-} from '../../protocol/requests.ts'
+} from '../../protocol/unlock.ts'
 import { openCompletion, openFrom, sealTo } from '../../protocol/seal.ts'
 import { newNode, type TestNode } from '../protocol/cluster/sample.ts'
 import { owner, ownerKey } from './support.ts'
@@ -52,6 +53,8 @@ export type Behaviour = {
   acknowledgement?: Partial<Acknowledgement>
   escrow?: Partial<EscrowMeta>
   offer?: { nodeId?: string; number?: number }
+  /** What somebody on the way makes of its offer. */
+  altered?: Partial<UnlockOffer>
   onCompletion?: () => void | Promise<void>
 }
 
@@ -140,14 +143,9 @@ export async function playNode(
   const offer = () => {
     const meta = { cluster: enrolled.cluster, nodeId, luksUuid, number: 1, owner, ...behaviour.escrow }
     const escrow = sealEscrow(diskSecret, publicKeyOf(ownerKey), meta)
-    return {
-      nodeId,
-      escrow,
-      oneTimeKey: toBase64url(oneTime.publicKey),
-      nonce,
-      number: enrolled.lastOrder,
-      ...behaviour.offer,
-    }
+    const oneTimeKey = toBase64url(oneTime.publicKey)
+    const facts = { nodeId, escrow, oneTimeKey, nonce, number: enrolled.lastOrder, ...behaviour.offer }
+    return { ...signUnlockOffer(facts, keys.identity.privateKey), ...behaviour.altered }
   }
   const unlock = (body: string) => {
     const request = unlockRequestSchema.parse(JSON.parse(body))

@@ -51,7 +51,7 @@ t.test('unlock takes over when the node counted more orders than this machine', 
 })
 
 t.test('a joined node is unlocked by a gateway, which learns nothing', async t => {
-  const { node, config, setting } = await proxied(t)
+  const { node, config, setting, gateway } = await proxied(t)
   await keepJoined(config, node)
   node.behaviour.escrow = { cluster }
   const byGateway = [
@@ -68,6 +68,10 @@ t.test('a joined node is unlocked by a gateway, which learns nothing', async t =
   const ran = await orama(setting, ...byGateway)
   t.equal(ran.code, 0, ran.err)
   t.same(node.secrets, [diskSecret.toString('hex')])
+  t.notOk(
+    gateway.asked.some(one => one.route.includes('/operator/')),
+    'nobody has to sign in',
+  )
   const stranger = await orama(setting, ...byGateway.map(word => (word === node.nodeId ? away : word)))
   t.equal(stranger.code, 2)
   t.match(stranger.err, /no file of it/)
@@ -75,6 +79,14 @@ t.test('a joined node is unlocked by a gateway, which learns nothing', async t =
 
 const refused: readonly (readonly [string, Partial<Behaviour>, number, RegExp])[] = [
   ['another node answers', { offer: { nodeId: 'naaaaaaaaaaaaaaaa' } }, 5, /naaaaaaaaaaaaaaaa answered/],
+  [
+    'the key of its offer is another',
+    { altered: { oneTimeKey: 'A'.repeat(43) } },
+    5,
+    /did not sign this offer/,
+  ],
+  ['the number of its last order is another', { altered: { number: 7 } }, 5, /did not sign this offer/],
+  ['nobody signed its offer', { altered: { signature: 'A'.repeat(86) } }, 5, /did not sign this offer/],
   ['orders are counted far ahead', { offer: { number: 9_000_000 } }, 5, /too far ahead/],
   [
     'the escrow is of another disk',

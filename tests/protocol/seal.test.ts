@@ -3,7 +3,7 @@ import { decrypt, encrypt } from '../../protocol/aead.ts'
 import { fromBase64url } from '../../protocol/fields.ts'
 import { composeGrant, parseGrant } from '../../protocol/grant.ts'
 import { newKeyPair, publicOf, sharedSecret, signBytes, verifyBytes } from '../../protocol/keys.ts'
-import { unlockContext } from '../../protocol/requests.ts'
+import { unlockContext } from '../../protocol/unlock.ts'
 import { openCompletion, openFrom, sealCompletion, sealTo } from '../../protocol/seal.ts'
 import { hello, hexBytes, vectors } from './sample.ts'
 

@@ -1,11 +1,7 @@
 import t from 'tap'
-import {
-  commandSchema,
-  errorSchema,
-  unlockOfferSchema,
-  unlockRequestSchema,
-} from '../../protocol/requests.ts'
+import { commandSchema, errorSchema } from '../../protocol/requests.ts'
 import { statusSchema } from '../../protocol/status.ts'
+import { unlockOfferSchema, unlockRequestSchema } from '../../protocol/unlock.ts'
 import { vectors } from './sample.ts'
 
 const service = { state: 'ready', since: '2026-11-21T08:00:00Z', restarts: 0 }
@@ -71,11 +67,13 @@ const offer = {
   oneTimeKey: vectors.hello.enrollment,
   nonce: 'AAAAAAAAAAAAAAAAAAAAAA',
   number: 0,
+  signature: 'A'.repeat(86),
 }
 
 t.test('unlockOfferSchema takes an offer and no shortened nonce', async t => {
   t.ok(unlockOfferSchema.safeParse(offer).success)
   t.notOk(unlockOfferSchema.safeParse({ ...offer, nonce: 'AAAA' }).success)
+  t.notOk(unlockOfferSchema.safeParse({ ...offer, signature: undefined }).success)
 })
 
 t.test('an unlock request takes the longest box of a 32-byte secret and no novel', async t => {

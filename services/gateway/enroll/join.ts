@@ -1,5 +1,4 @@
 import type { JoinAnswer, JoinOffer, JoinRequest } from '../../../protocol/cluster/joining.ts'
-import type { Acknowledgement } from '../../../protocol/completion.ts'
 import type { CompletionAnswer } from '../../../protocol/requests.ts'
 import { fromBase64url } from '../../../protocol/fields.ts'
 import { nodeIdOf } from '../../../protocol/hello.ts'
@@ -86,10 +85,16 @@ async function enroll(of: Enrolling, wanted: Wanted): Promise<JoinAnswer> {
 
 /** From here on the node is enrolled: nothing of it is given back. */
 async function follow(of: Enrolling, wanted: Wanted, answer: CompletionAnswer): Promise<JoinAnswer> {
-  keep(of.delivered, keyOf(wanted), answer)
+  const key = keyOf(wanted)
+  keep(of.delivered, key, answer)
   await refuseLost(of, wanted)
-  const acknowledgement = await opened(of.agent.joined(wanted.hello, answer))
-  of.delivered.delete(keyOf(wanted))
+  const acknowledgement = await of.agent.joined(wanted.hello, answer).catch((cause: unknown) => {
+    if (!isRefusal(cause)) throw cause
+    // Perhaps a stranger's who called in the place of the node: the next try asks again.
+    of.delivered.delete(key)
+    throw worthless(cause)
+  })
+  of.delivered.delete(key)
   return of.settle(wanted, { acknowledgement, member: answer.member })
 }
 
@@ -117,12 +122,13 @@ async function refuseLost({ registry }: JoinWith, { hello, grant: { tokenHash } 
   if (!isKept) throw new LostInviteError()
 }
 
+function isRefusal(cause: unknown): cause is HttpError {
+  return cause instanceof HttpError && cause.status === 403
+}
+
 /** What the agent refuses to believe is the node's fault, not that of who asks. */
-function opened(acknowledgement: Promise<Acknowledgement>): Promise<Acknowledgement> {
-  return acknowledgement.catch((cause: unknown) => {
-    if (!(cause instanceof HttpError) || cause.status !== 403) throw cause
-    throw new HttpError(502, `the answer of the node is worth nothing: ${cause.message}`, cause.hint)
-  })
+function worthless({ message, hint }: HttpError): HttpError {
+  return new HttpError(502, `the answer of the node is worth nothing: ${message}`, hint)
 }
 
 /** What the node answered when it was asked before, with this very grant. */

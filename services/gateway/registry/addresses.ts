@@ -31,7 +31,7 @@ export type AddressEntry = {
   readonly address: string
   readonly hello: string
   readonly tokenHash: string
-  /** `given`: its node has not been heard over WireGuard yet. */
+  /** `given`: its node has not joined yet. */
   readonly state: 'given' | 'confirmed' | 'resting'
   /** From when another may have it; absent where it is confirmed. */
   readonly freeFrom?: string

@@ -19,6 +19,11 @@ export type Database = {
     statements: readonly Statement[],
     options?: Repeat,
   ) => Promise<readonly { readonly rowsAffected: number }[]>
+  /**
+   * Takes nodes out of those that carry the database, for good: a majority is one of those that are left. Of those that
+   * are none of them nothing happens.
+   */
+  readonly expel: (nodes: readonly string[]) => Promise<void>
   readonly close: () => Promise<void>
 }
 

@@ -4,7 +4,7 @@ import { parseIpv4 } from '../../../protocol/ipv4.ts'
 import { canonicalText } from '../../../protocol/canonical.ts'
 import { type Departure, departureSchema } from '../../../protocol/cluster/departure.ts'
 import { type MemberRecord, memberRecordSchema } from '../../../protocol/cluster/member.ts'
-import type { MembershipRecords } from '../../../protocol/cluster/membership.ts'
+import { type MembershipRecords, noMembers } from '../../../protocol/cluster/membership.ts'
 import { parseAppointment } from '../../../protocol/cluster/trust.ts'
 import { formatTime, fromBase64url, type SignedText, signedTextSchema } from '../../../protocol/fields.ts'
 import { nodeIdOf } from '../../../protocol/hello.ts'
@@ -21,26 +21,20 @@ export type Entry =
 
 export type Gone = { readonly member: MemberRecord; readonly departure: Departure }
 
-export type Stored = { readonly sequence: number; readonly entry: Entry }
-
-/** Entries as they are passed on; of several appointments the last. */
-export function recordsWith(entries: readonly Entry[]): MembershipRecords {
-  const last = entries.findLast(one => one.kind === 'appointment')
-  const holds = entries.flatMap(one => (one.kind === 'hold' ? [one.value] : []))
-  return {
-    ...(last === undefined ? {} : { appointment: last.value }),
-    members: entries.flatMap(memberIn),
-    departures: entries.flatMap(departureIn),
-    ...(holds.length === 0 ? {} : { holds }),
+/** As records that are judged: this one alone. */
+export function recordsWith({ kind, value }: Entry): MembershipRecords {
+  switch (kind) {
+    case 'appointment':
+      return { ...noMembers, appointment: value }
+    case 'member':
+      return { ...noMembers, members: [value] }
+    case 'departure':
+      return { ...noMembers, departures: [value] }
+    case 'hold':
+      return { ...noMembers, holds: [value] }
+    case 'gone':
+      return { members: [value.member], departures: [value.departure] }
   }
-}
-
-function memberIn({ kind, value }: Entry): MemberRecord[] {
-  return kind === 'member' ? [value] : kind === 'gone' ? [value.member] : []
-}
-
-function departureIn({ kind, value }: Entry): Departure[] {
-  return kind === 'departure' ? [value] : kind === 'gone' ? [value.departure] : []
 }
 
 /** Appends an entry that was checked, unless something was appended behind `seen`, the last change that it was checked with. */

@@ -8,17 +8,10 @@ import {
   type Refusal,
 } from '../../../protocol/cluster/membership.ts'
 import { nodeOf, passedOver, without } from '../../../protocol/cluster/rivals.ts'
-import { counter } from '../../../protocol/fields.ts'
 import { helloHash } from '../../../protocol/hello.ts'
 import { freeing } from './addresses.ts'
 import type { Database, Statement } from './database.ts'
-import { appending, type Entry, readEntries, recordsWith, type Stored } from './member-entries.ts'
-
-export type MembersSince = {
-  /** What to ask with next time. One that is lower than before is of another registry: then ask from 0. */
-  readonly sequence: number
-  readonly records: MembershipRecords
-}
+import { appending, type Entry, readEntries, recordsWith } from './member-entries.ts'
 
 export type Members = {
   /**
@@ -26,16 +19,14 @@ export type Members = {
    * Throws ZodError for a wrong form.
    */
   readonly add: (records: MembershipRecords, now: Date) => Promise<readonly Refusal[]>
-  /** What was added after this change, in its order; of appointments, and of a node's holds, the newest. */
-  readonly since: (sequence: number) => Promise<MembersSince>
   /** All that is known now, checked. */
   readonly membership: () => Promise<Membership>
 }
 
 type Known = {
+  /** Of the last row that was judged. */
   readonly sequence: number
   readonly membership: Membership
-  readonly stored: readonly Stored[]
 }
 
 /**
@@ -43,7 +34,7 @@ type Known = {
  * judges them as agents do. What was judged is kept in memory, for it never changes; all else is read anew.
  */
 export function membersOf(database: Database, of: Parameters<typeof emptyMembership>[0]): Members {
-  let known: Known = { sequence: 0, membership: emptyMembership(of), stored: [] }
+  let known: Known = { sequence: 0, membership: emptyMembership(of) }
   const catchUp = async (): Promise<Known> => {
     const newest = await readAfter(database, known)
     // Another call may have come further meanwhile.
@@ -64,10 +55,6 @@ export function membersOf(database: Database, of: Parameters<typeof emptyMembers
       }
       return refusals
     },
-    since: async sequence => {
-      const newest = await catchUp()
-      return { sequence: newest.sequence, records: recordsAfter(newest, counter.parse(sequence)) }
-    },
     membership: async () => (await catchUp()).membership,
   }
 }
@@ -75,18 +62,15 @@ export function membersOf(database: Database, of: Parameters<typeof emptyMembers
 /** What the database has beyond what is known. A row that no agent would accept counts for nothing. */
 async function readAfter(database: Database, known: Known): Promise<Known> {
   let { sequence, membership } = known
-  const stored = [...known.stored]
   for (;;) {
     const page = await readEntries(database, sequence)
     for (const row of page) {
       sequence = row.sequence
       if (row.entry === undefined) continue
-      const next = merge(membership, recordsWith([row.entry]))
-      if (next.refusals.length > 0) continue
-      membership = next.membership
-      stored.push({ sequence, entry: row.entry })
+      const next = merge(membership, recordsWith(row.entry))
+      if (next.refusals.length === 0) membership = next.membership
     }
-    if (page.length === 0) return { sequence, membership, stored }
+    if (page.length === 0) return { sequence, membership }
   }
 }
 
@@ -101,7 +85,7 @@ async function addOne(
 ): Promise<readonly Refusal[]> {
   for (;;) {
     const { sequence, membership } = await catchUp()
-    const next = merge(membership, recordsWith([entry]))
+    const next = merge(membership, recordsWith(entry))
     if (next.refusals.length > 0 || !hasNews(membership, next.membership)) return next.refusals
     const after = vacating(membership, entry, now)
     await database.execute([appending(entry, sequence, now), ...after], { repeatable: true })
@@ -142,14 +126,4 @@ function inOrder(records: MembershipRecords, { membership }: Known): Entry[] {
     ...departing.filter(one => !isKnown(one)),
     ...holds.map((value): Entry => ({ kind: 'hold', value })),
   ]
-}
-
-function recordsAfter({ stored, membership }: Known, sequence: number): MembershipRecords {
-  const added = stored.filter(one => one.sequence > sequence && counts(one.entry, membership))
-  return recordsWith(added.map(one => one.entry))
-}
-
-/** False for a hold that another outdid: their number grows for ever, while one a node may be passed on. */
-function counts({ kind, value }: Entry, { holds }: Membership): boolean {
-  return kind !== 'hold' || [...holds.values()].some(({ signed }) => signed.text === value.text)
 }

@@ -1,7 +1,7 @@
 import { purposeKey } from '../keys.ts'
 import { type Addresses, addressesOf, type Pool } from './addresses.ts'
 import { type Audit, auditOf } from './audit.ts'
-import type { Database } from './database.ts'
+import { type Database, RegistryAwayError } from './database.ts'
 import { type Invites, invitesOf } from './invites.ts'
 import { type JoinAnswers, joinAnswersOf } from './join-answers.ts'
 import { type Members, membersOf } from './members.ts'
@@ -21,6 +21,8 @@ export type Registry = {
   readonly audit: Audit
   readonly nodeTokens: NodeTokens
   readonly joinAnswers: JoinAnswers
+  /** Takes the nodes that are members no more out of what carries the registry, and removes their tokens. */
+  readonly removeDeparted: (nodes: readonly string[]) => Promise<void>
   /** Closes the database. */
   readonly close: () => Promise<void>
 }
@@ -36,13 +38,32 @@ export type RegistrySettings = {
   readonly pool?: Pool
 }
 
-/** Opens what gateways share: all they know lies there, so that any can serve and the loss of one loses nothing. */
+/** What gateways share: all they know lies there, so that any can serve and the loss of one loses nothing. */
 export async function openRegistry(settings: RegistrySettings, now: Date): Promise<Registry> {
-  const { database, cluster, authority, gatewayKey, pool } = settings
+  const registry = registryOf(settings)
+  await registry.prepare(now)
+  return registry
+}
+
+/** Of which all is away until its tables were looked at, by `prepare`; what that throws is in `migrate`. */
+export type UnpreparedRegistry = Registry & { readonly prepare: (now: Date) => Promise<void> }
+
+/** The same, for who serves before the registry is there. */
+export function registryOf(settings: RegistrySettings): UnpreparedRegistry {
+  const { cluster, authority, gatewayKey, pool } = settings
+  const { database, open } = gated(settings.database)
   const tokenKey = purposeKey(gatewayKey, 'node-tokens')
   const answerKey = purposeKey(gatewayKey, 'join-answers')
-  await migrate(database, now)
+  const nodeTokens = nodeTokensOf(database, tokenKey)
   return {
+    prepare: async now => {
+      await migrate(settings.database, now)
+      open()
+    },
+    removeDeparted: async nodes => {
+      await nodeTokens.removeDeparted()
+      await database.expel(nodes)
+    },
     invites: invitesOf(database),
     addresses: addressesOf(database, pool),
     members: membersOf(database, { cluster, authority }),
@@ -50,12 +71,31 @@ export async function openRegistry(settings: RegistrySettings, now: Date): Promi
     refreshTokens: refreshTokensOf(database),
     operators: operatorsOf(database),
     audit: auditOf(database),
-    nodeTokens: nodeTokensOf(database, tokenKey),
+    nodeTokens,
     joinAnswers: joinAnswersOf(database, answerKey),
     close: () => {
       tokenKey.fill(0)
       answerKey.fill(0)
       return database.close()
+    },
+  }
+}
+
+function gated(database: Database): { readonly database: Database; readonly open: () => void } {
+  let isOpen = false
+  const behindGate = async <T>(act: () => Promise<T>): Promise<T> => {
+    if (!isOpen) throw new RegistryAwayError('Cannot use registry: its tables were not looked at yet')
+    return act()
+  }
+  return {
+    open: () => {
+      isOpen = true
+    },
+    database: {
+      query: statement => behindGate(() => database.query(statement)),
+      execute: (...what) => behindGate(() => database.execute(...what)),
+      expel: nodes => behindGate(() => database.expel(nodes)),
+      close: () => database.close(),
     },
   }
 }

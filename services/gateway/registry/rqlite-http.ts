@@ -2,11 +2,12 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 
 export type RqliteNode = { readonly host: string; readonly port: number }
 
-export type Post = {
+export type Question = {
   readonly node: RqliteNode
+  readonly method: 'GET' | 'POST' | 'DELETE'
   readonly path: string
-  /** JSON of the statements. */
-  readonly body: string
+  /** JSON. */
+  readonly body?: string | undefined
   readonly secret: Uint8Array
   /** How long all of it may take. */
   readonly limitMs: number
@@ -30,7 +31,7 @@ const replyBytesMax = 16 * 1024 * 1024
  * Sends one request over a connection of its own: on one that was used before, a reset would not tell whether the
  * request had been read. Never throws.
  */
-export async function post(call: Post): Promise<Answer> {
+export async function ask(call: Question): Promise<Answer> {
   const { promise, resolve } = Promise.withResolvers<Answer>()
   const sent = send(call)
   let connected = false
@@ -64,15 +65,15 @@ export async function post(call: Post): Promise<Answer> {
   }
 }
 
-function send({ node, path, body, secret }: Post): ClientRequest {
+function send({ node, method, path, body, secret }: Question): ClientRequest {
   // A header has to be a text: this copy of the password is V8's, for as long as the request lives.
   const authorization = `Basic ${Buffer.concat([Buffer.from('orama:'), secret]).toString('base64')}`
-  const headers = {
-    authorization,
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-  }
-  return request({ host: node.host, port: node.port, path, method: 'POST', agent: false, headers }).end(body)
+  const ofBody =
+    body === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+  const headers = { authorization, ...ofBody }
+  return request({ host: node.host, port: node.port, path, method, agent: false, headers }).end(body)
 }
 
 function failed(error: NodeJS.ErrnoException, connected: boolean): Answer {
@@ -102,7 +103,7 @@ const byStatus: Readonly<Record<number, Answer>> = {
 function judge(status: number, text: string): Answer {
   if (status !== 200) return byStatus[status] ?? { kind: 'unknown', why: `it answers with status ${status}` }
   try {
-    const reply: unknown = JSON.parse(text)
+    const reply: unknown = text === '' ? undefined : JSON.parse(text)
     return failureIn(reply) ?? { kind: 'done', reply }
   } catch {
     return { kind: 'unknown', why: 'its answer is no JSON' }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import * as z from 'zod'
 import { secretBuffer } from '../../../protocol/secret.ts'
 import {
   checkStatement,
@@ -7,7 +8,7 @@ import {
   type Statement,
   UnknownOutcomeError,
 } from './database.ts'
-import { type Answer, post, type RqliteNode } from './rqlite-http.ts'
+import { type Answer, ask as askNode, type Question, type RqliteNode } from './rqlite-http.ts'
 import { readChanges, readRowsOf } from './rqlite-replies.ts'
 
 export type RqliteSite = {
@@ -34,12 +35,22 @@ export function openRqlite({ nodes, password, patienceMs = 15_000 }: RqliteSite)
       // acknowledged. `weak` can miss the last writes after a leader has changed or started; `strong` gives no more,
       // and writes each read into the log of every node.
       const path = '/db/query?level=linearizable'
-      return readRowsOf(await ask({ path, statements: [statement], repeatable: true, writes: false }))
+      return readRowsOf(await ask({ path, ...posting([statement]), repeatable: true, writes: false }))
     },
     execute: async (statements, { repeatable } = { repeatable: false }) => {
       statements.forEach(checkStatement)
-      const reply = await ask({ path: '/db/execute?transaction', statements, repeatable, writes: true })
+      const path = '/db/execute?transaction'
+      const reply = await ask({ path, ...posting(statements), repeatable, writes: true })
       return readChanges(reply, statements.length)
+    },
+    expel: async nodes => {
+      if (nodes.length === 0) return
+      const path = '/status?key=store.nodes'
+      const present = nodesSchema.parse(await ask({ method: 'GET', path, repeatable: true, writes: false }))
+      for (const { id } of present.filter(one => nodes.includes(one.id))) {
+        const body = JSON.stringify({ id })
+        await ask({ method: 'DELETE', path: '/remove', body, repeatable: true, writes: true })
+      }
     },
     close: () => {
       secret.fill(0)
@@ -48,9 +59,13 @@ export function openRqlite({ nodes, password, patienceMs = 15_000 }: RqliteSite)
   }
 }
 
-type Call = {
-  readonly path: string
-  readonly statements: readonly Statement[]
+const nodesSchema = z.array(z.looseObject({ id: z.string() }))
+
+function posting(statements: readonly Statement[]) {
+  return { method: 'POST', body: JSON.stringify(statements) } as const
+}
+
+type Call = Pick<Question, 'method' | 'path' | 'body'> & {
   readonly repeatable: boolean
   readonly writes: boolean
 }
@@ -67,14 +82,15 @@ function asker(
   let first = 0
   return async (call: Call): Promise<unknown> => {
     const endMs = performance.now() + patienceMs
-    const body = JSON.stringify(call.statements)
     let doubt = false
     for (let turn = 0; ; turn++) {
       const at = (first + turn) % nodes.length
       const limitMs = Math.min(attemptMs, endMs - performance.now())
-      const answer: Answer = await post({
+      const { method, path, body } = call
+      const answer: Answer = await askNode({
         node: nodes[at] ?? nodes[0],
-        path: call.path,
+        method,
+        path,
         body,
         secret,
         limitMs,

@@ -15,6 +15,7 @@ export async function openSqlite(path: string): Promise<Database> {
   return {
     query: statement => promised(() => select(connection, statement)),
     execute: statements => promised(() => transact(connection, statements)),
+    expel: () => Promise.resolve(),
     close: () =>
       promised(() => {
         connection.close()

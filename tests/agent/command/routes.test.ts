@@ -280,14 +280,3 @@ t.test('what the node refuses is told as it says', async t => {
   t.equal(answer.status, 409)
   t.same(JSON.parse(await answer.text()), { error: 'no services run yet', hint: 'wait' })
 })
-
-t.test('the desk is told who asks', async t => {
-  const asked: string[] = []
-  const offer = (from: string) => {
-    asked.push(from)
-    throw new HttpError(403, 'no', 'no')
-  }
-  const ask = await nodeAt(t, { unlock: () => ({ offer, accept: () => Promise.resolve() }) })
-  await ask('GET', '/v1/agent/unlock')
-  t.same(asked, ['127.0.0.1'])
-})

@@ -2,15 +2,17 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { unlockDesk, type UnlockWith } from '../../../agent/command/unlock.ts'
 import { ProgramError } from '../../../agent/system/run.ts'
-import { formatTime, fromBase64url } from '../../../protocol/fields.ts'
+import { formatTime, fromBase64url, toBase64url } from '../../../protocol/fields.ts'
+import { publicOf } from '../../../protocol/keys.ts'
 import { composeOrder, type Order } from '../../../protocol/order.ts'
+import { sealTo } from '../../../protocol/seal.ts'
 import {
+  isOfferOf,
   unlockContext,
   type UnlockOffer,
   unlockOfferSchema,
   type UnlockRequest,
-} from '../../../protocol/requests.ts'
-import { sealTo } from '../../../protocol/seal.ts'
+} from '../../../protocol/unlock.ts'
 import { addressOf, publicKeyOf, signText } from '../../../protocol/wallet.ts'
 import { sampleEnrollment } from '../unlock/node-samples.ts'
 
@@ -19,7 +21,6 @@ const owner = addressOf(publicKeyOf(wallet))
 const { record: sample, escrow } = sampleEnrollment()
 const record = { ...sample, owner, lastOrder: 6 }
 const secret = randomBytes(32)
-const from = '10.0.0.254'
 
 type Opened = { readonly secret: Buffer; readonly copy: Buffer; readonly number: number }
 
@@ -60,7 +61,7 @@ function requestFor(offer: UnlockOffer, changes: Changes = {}): UnlockRequest {
 
 t.test('the secret of the owner reaches the volume, with the number of the order, and is wiped', async t => {
   const { desk, opened } = world()
-  const offer = unlockOfferSchema.parse(desk.offer(from))
+  const offer = unlockOfferSchema.parse(await desk.offer())
   t.equal(offer.number, 6)
   await desk.accept(requestFor(offer))
   t.equal(opened.length, 1)
@@ -70,7 +71,7 @@ t.test('the secret of the owner reaches the volume, with the number of the order
 })
 
 const past = formatTime(new Date(Date.now() - 1000))
-const other = world().desk.offer(from)
+const other = await world().desk.offer()
 const refusals: readonly (readonly [string, Changes, RegExp])[] = [
   ['an order of another wallet', { key: randomBytes(32) }, /not the owner/],
   ["another node's order", { order: { node: 'naaaaaaaaaaaaaaaa' } }, /is for node/],
@@ -91,9 +92,9 @@ const refusals: readonly (readonly [string, Changes, RegExp])[] = [
 for (const [why, changes, message] of refusals)
   t.test(`refused with 403, and the node waits on: ${why}`, async t => {
     const { desk, opened } = world()
-    await t.rejects(desk.accept(requestFor(desk.offer(from), changes)), { status: 403, message })
+    await t.rejects(desk.accept(requestFor(await desk.offer(), changes)), { status: 403, message })
     t.same(opened, [])
-    await t.resolves(desk.accept(requestFor(desk.offer(from))))
+    await t.resolves(desk.accept(requestFor(await desk.offer())))
   })
 
 const noBox = [
@@ -103,7 +104,7 @@ const noBox = [
 for (const [why, box] of noBox)
   t.test(`refused with 403: ${why}`, async t => {
     const { desk } = world()
-    await t.rejects(desk.accept({ ...requestFor(desk.offer(from)), box }), {
+    await t.rejects(desk.accept({ ...requestFor(await desk.offer()), box }), {
       status: 403,
       message: /does not open/,
     })
@@ -111,7 +112,7 @@ for (const [why, box] of noBox)
 
 t.test('what deep arguments do to the parser is a refusal too', async t => {
   const { desk } = world()
-  const request = requestFor(desk.offer(from))
+  const request = requestFor(await desk.offer())
   const deep = `${'['.repeat(7000)}${']'.repeat(7000)}`
   const text = request.order.text.replace(/arguments: .*/, `arguments: {"nonce":${deep}}`)
   const order = { text, signature: signText(text, wallet) }
@@ -120,10 +121,10 @@ t.test('what deep arguments do to the parser is a refusal too', async t => {
 
 t.test('a nonce serves once, also when the first use failed', async t => {
   const { desk, opened } = world()
-  const offer = desk.offer(from)
+  const offer = await desk.offer()
   await desk.accept(requestFor(offer))
   await t.rejects(desk.accept(requestFor(offer)), { status: 403, message: /used, old/ })
-  const spoilt = desk.offer(from)
+  const spoilt = await desk.offer()
   await t.rejects(desk.accept(requestFor(spoilt, { boxNonce: other.nonce })), { status: 403, message: /./ })
   await t.rejects(desk.accept(requestFor(spoilt)), { status: 403, message: /used, old/ })
   t.equal(opened.length, 1)
@@ -131,7 +132,7 @@ t.test('a nonce serves once, also when the first use failed', async t => {
 
 t.test('a stranger who saw a nonce cannot use it up', async t => {
   const { desk } = world()
-  const offer = desk.offer(from)
+  const offer = await desk.offer()
   await t.rejects(desk.accept(requestFor(offer, { key: randomBytes(32) })), { status: 403, message: /./ })
   await t.resolves(desk.accept(requestFor(offer)))
 })
@@ -139,35 +140,64 @@ t.test('a stranger who saw a nonce cannot use it up', async t => {
 t.test('an offer ends after two minutes', async t => {
   let now = 0
   const { desk } = world({ nowMs: () => now })
-  const [late, good] = [desk.offer(from), desk.offer(from)]
+  const [late, good] = [await desk.offer(), await desk.offer()]
   now = 120_000
   await t.resolves(desk.accept(requestFor(good)))
   now = 120_001
   await t.rejects(desk.accept(requestFor(late)), { status: 403, message: /used, old/ })
 })
 
-t.test('who asks often pushes out only what he was offered himself', async t => {
+t.test('however often others ask, an offer stays good', async t => {
   const { desk } = world()
-  const first = desk.offer(from)
-  const pushed = desk.offer('10.0.0.9')
-  for (let asked = 0; asked < 100; asked++) desk.offer('10.0.0.9')
-  await t.rejects(desk.accept(requestFor(pushed)), { status: 403, message: /./ })
+  const first = await desk.offer()
+  const others = await Promise.all(Array.from({ length: 200 }, () => desk.offer()))
+  t.equal(new Set([first, ...others].map(one => one.oneTimeKey)).size, 201)
   await t.resolves(desk.accept(requestFor(first)))
 })
 
-t.test('there are 64 offers at most', async t => {
+t.test('an offer is signed by the node, each field of it', async t => {
   const { desk } = world()
-  const first = desk.offer(from)
-  const second = desk.offer(from)
-  for (let at = 0; at < 63; at++) desk.offer(`10.0.1.${at}`)
-  await t.rejects(desk.accept(requestFor(first)), { status: 403, message: /./ })
-  await t.resolves(desk.accept(requestFor(second)))
+  const offer = await desk.offer()
+  const identity = toBase64url(publicOf('ed25519', fromBase64url(record.identityPrivate)))
+  t.ok(isOfferOf(offer, identity))
+  t.notOk(isOfferOf(offer, toBase64url(randomBytes(32))), 'another node')
+  const changed: readonly Partial<UnlockOffer>[] = [
+    { nodeId: 'naaaaaaaaaaaaaaaa' },
+    { escrow: { ...escrow, number: 9 } },
+    { oneTimeKey: other.oneTimeKey },
+    { nonce: other.nonce },
+    { number: 7 },
+    { signature: other.signature },
+  ]
+  for (const change of changed)
+    t.notOk(isOfferOf({ ...offer, ...change }, identity), Object.keys(change).join())
+})
+
+t.test('a nonce whose time somebody moved opens nothing', async t => {
+  let now = 0
+  const { desk, opened } = world({ nowMs: () => now })
+  const offer = await desk.offer()
+  now = 130_000
+  const bytes = fromBase64url(offer.nonce)
+  Buffer.from(bytes.buffer, bytes.byteOffset, 16).writeUIntBE(now, 10, 6)
+  const moved = { ...offer, nonce: toBase64url(bytes) }
+  await t.rejects(desk.accept(requestFor(moved)), { status: 403, message: /does not open/ })
+  t.same(opened, [])
+})
+
+t.test('a desk that is closed offers and takes nothing', async t => {
+  const { desk, opened } = world()
+  const offer = await desk.offer()
+  desk.close()
+  await t.rejects(desk.offer(), { status: 409, message: /open already/ })
+  await t.rejects(desk.accept(requestFor(offer)), { status: 409, message: /open already/ })
+  t.same(opened, [])
 })
 
 t.test('of two at once the second is turned away with 409', async t => {
   const end = Promise.withResolvers<undefined>()
   const { desk } = world({ open: () => end.promise })
-  const offers = [desk.offer(from), desk.offer(from), desk.offer(from)] as const
+  const offers = [await desk.offer(), await desk.offer(), await desk.offer()] as const
   const first = desk.accept(requestFor(offers[0]))
   await t.rejects(desk.accept(requestFor(offers[1])), { status: 409, message: /under way/ })
   end.resolve(undefined)
@@ -190,8 +220,8 @@ for (const [why, cause, status, message] of failures)
         return seen.length === 1 ? Promise.reject(cause) : Promise.resolve()
       },
     })
-    await t.rejects(desk.accept(requestFor(desk.offer(from))), { status, message })
+    await t.rejects(desk.accept(requestFor(await desk.offer())), { status, message })
     t.ok(seen[0]?.equals(Buffer.alloc(32)))
-    await t.resolves(desk.accept(requestFor(desk.offer(from))))
+    await t.resolves(desk.accept(requestFor(await desk.offer())))
     t.ok(seen[1]?.equals(Buffer.alloc(32)))
   })

@@ -47,7 +47,7 @@ export function agentSide(members: readonly MemberRecord[] = []) {
   } as unknown as NodeRecord
   const view = clusterView(record)
   const [logged, heard]: [string[], News[]] = [[], []]
-  const world = { nowMs, open: true, lent: [] as Buffer[] }
+  const world = { nowMs, open: true, looks: 0, lent: [] as Buffer[] }
   const side: GatewaySocket = {
     record: () => record,
     view,
@@ -61,6 +61,9 @@ export function agentSide(members: readonly MemberRecord[] = []) {
       return use(lent).finally(() => lent.fill(0))
     },
     isOpen: () => world.open,
+    looked: () => {
+      world.looks += 1
+    },
     now: () => new Date(world.nowMs),
     log: line => logged.push(line),
   }

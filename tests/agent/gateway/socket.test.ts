@@ -71,6 +71,18 @@ t.test('news of the gateway are heard; who knows all of them is told no more tha
   t.same([asked.digest, asked.news?.membership.members.length], [view.digest(), 2])
 })
 
+t.test('the agent hears when the gateway looks again with all of it known', async t => {
+  const { ask, view, world } = await serving(t)
+  const before = view.digest()
+  await ask('GET', '/news')
+  t.equal(world.looks, 0)
+  await ask('GET', `/news?known=${before}`)
+  t.equal(world.looks, 1)
+  await ask('POST', '/news', { membership: { members: [joinRecord()], departures: [] }, endpoints: [] })
+  await ask('GET', `/news?known=${before}`)
+  t.equal(world.looks, 1, 'it has something to do first')
+})
+
 t.test('while the disk is closed everything is refused with 503 and a hint', async t => {
   const { ask, world } = await serving(t)
   world.open = false

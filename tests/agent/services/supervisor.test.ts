@@ -47,6 +47,20 @@ t.test('a service waits until what it requires is ready', async t => {
   t.equal(state('two'), 'ready')
 })
 
+t.test('an eager service does not wait, and stops first all the same', async t => {
+  const eager = { ...two, eager: true }
+  const { supervisor, behaviour, advance, events, state } = setUp(t, [eager, one])
+  behaviour('one').healthy = false
+  supervisor.startAll()
+  await advance(1000)
+  t.same(events.toSorted(), ['start one', 'start two'])
+  t.equal(state('two'), 'ready')
+  behaviour('one').healthy = true
+  await advance(1000)
+  await supervisor.stopAll()
+  t.same(events.slice(2), ['TERM two', 'remove two', 'TERM one', 'remove one'])
+})
+
 t.test('all are stopped in reverse order, each before the next, and stay so', async t => {
   const { supervisor, advance, events, state } = setUp(t, [one, two])
   supervisor.startAll()

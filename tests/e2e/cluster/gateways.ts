@@ -1,4 +1,4 @@
-import { addEnvironment, type ClusterNode } from '../support/cluster.ts'
+import { callBy, type ClusterNode } from '../support/cluster.ts'
 import { hurryAnd, minutes, reboot, untilAllAreReady } from '../support/cluster-acts.ts'
 import { must } from '../support/node.ts'
 import { type Act, left, lookForShares } from './six.ts'
@@ -17,7 +17,7 @@ export const readElsewhere: Act = async (t, six) => {
   six.left.inviteHash = tokenHash
   await first.machine.stop()
   await lookForShares(six, nodes)
-  await addEnvironment(cluster, second, 'second')
+  await callBy(cluster, second, 'second')
   t.match(must(await cluster.orama('node', 'invites', '--env', 'second', '--json')), tokenHash)
 }
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { makeRawCopy } from '../../../qemu/disk.ts'
 import { hurryAnd, minutes, move, untilAllAreReady } from '../support/cluster-acts.ts'
-import { addEnvironment, environment } from '../support/cluster.ts'
+import { callBy, environment } from '../support/cluster.ts'
 import { takeHeader } from '../support/header.ts'
 import { recordHeader } from '../support/header-writes.ts'
 import { poll } from '../support/poll.ts'
@@ -35,9 +35,13 @@ export const powerCut: Act = async (t, six) => {
     'the liar is named',
   )
   t.notOk(consoles.some(text => text.includes(`${third.nodeId} good`)))
+  // Whose share it is, and that it keeps one waiting: the others open the node before its time is up.
+  const silent = new RegExp(`unlock: .*${third.nodeId} (no answer|not waited for \\(silent for)`)
+  for (const { name, nodeId, machine } of nodes)
+    if (nodeId !== third.nodeId) t.match(machine.console.text(), silent, `${name} names who stalls`)
   // Where the gateways are now, an operator has to say: the certificate is the same.
-  await addEnvironment(cluster, first, environment)
-  await addEnvironment(cluster, second, 'second')
+  await callBy(cluster, first, environment)
+  await callBy(cluster, second, 'second')
   await untilAllAreReady(cluster)
   // Registry and gateways of six machines that have just started take their time.
   const { out } = await poll({

@@ -191,8 +191,8 @@ t.test('gateways that lie', async t => {
     ['that has expired', { signer: wallet, changes: { expires: past } }, /it expired at/],
     ['with a number that is used', { signer: wallet, changes: { number: taken } }, /number \d+ is used/],
     [
-      'with an old nonce',
-      { signer: wallet, changes: { arguments: { nonce: 'A'.repeat(22) } } },
+      'with a nonce of no offer',
+      { signer: wallet, changes: { arguments: { nonce: '_'.repeat(22) } } },
       /this nonce/,
     ],
     ['to leave', { signer: wallet, changes: { action: 'leave' } }, /says 'leave'/],

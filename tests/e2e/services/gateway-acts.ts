@@ -12,8 +12,8 @@ import { gatewayName } from '../../../services/gateway/certificate.ts'
 import { signToken } from '../../../services/gateway/jwt.ts'
 import { signInKeys } from '../../../services/gateway/sign-in.ts'
 import { type Invited, newWaiting, requestFor } from '../../services/gateway/enroll/played-waiting.ts'
-import { certificateOf } from '../support/cluster.ts'
-import { must, type Site } from '../support/node.ts'
+import { addEnvironment, certificateOf, untilHealthy } from '../support/environment.ts'
+import { bootMs, must, type Site } from '../support/node.ts'
 import { untilReady } from '../support/status.ts'
 import { nodeFile, walletKey } from '../support/wallet-file.ts'
 
@@ -24,9 +24,9 @@ const environment = 'home'
 export async function useGateway(t: Test, site: Site): Promise<void> {
   const { nodeId } = await nodeFile(site)
   const orama = async (...words: readonly string[]) => must(await site.orama(...words, '--env', environment))
-  const place = ['--gateway', urlOf(site), '--server-name', gatewayName]
-  const fingerprint = await certificateOf(site.orama)
-  must(await site.orama('env', 'add', environment, ...place, '--fingerprint', fingerprint))
+  await untilHealthy(site.network, urlOf(site), bootMs)
+  const certificate = await certificateOf(site.orama)
+  await addEnvironment(site.orama, { name: environment, gateway: urlOf(site), certificate })
   t.match(await orama('node', 'list'), nodeId)
   const { services } = statusSchema.parse(
     JSON.parse(await orama('node', 'status', '--node', nodeId, '--json')),

@@ -4,6 +4,7 @@ import * as z from 'zod'
 import type { Machine } from '../../../qemu/machine.ts'
 import { type Network, placeOf, startNetwork } from '../../../qemu/network.ts'
 import { ipv4, nodeId } from '../../../protocol/fields.ts'
+import { addEnvironment, certificateOf, untilHealthy } from './environment.ts'
 import { type HeaderRecording, recordHeader } from './header-writes.ts'
 import { testFolder } from './folder.ts'
 import type { Test } from './keep.ts'
@@ -18,7 +19,6 @@ import {
   type Site,
 } from './node.ts'
 import { poll } from './poll.ts'
-import { untilReady } from './status.ts'
 
 /** One node of a cluster under test. */
 export type ClusterNode = {
@@ -137,24 +137,18 @@ async function enrollGenesis(cluster: Cluster, node: ClusterNode): Promise<void>
   Object.assign(node, pick(enrolled))
   await connect(site)
   // Beside machines that boot it takes a while to start.
-  await untilReady(site, 'gateway', 5 * minuteMs)
-  await addEnvironment(cluster, node, environment)
+  await untilHealthy(cluster.network, gatewayOf(node), 5 * minuteMs)
+  await callBy(cluster, node, environment)
 }
 
 /** Has the operator call the cluster by the gateway of this node. */
-export async function addEnvironment(cluster: Cluster, node: ClusterNode, name: string): Promise<void> {
-  const { orama } = cluster
-  cluster.certificate ??= await certificateOf(orama)
-  const place = ['--gateway', `https://${node.place.port.address}`, '--server-name', 'gateway.orama.internal']
-  must(await orama('env', 'add', name, ...place, '--fingerprint', cluster.certificate))
+export async function callBy(cluster: Cluster, node: ClusterNode, name: string): Promise<void> {
+  const certificate = (cluster.certificate ??= await certificateOf(cluster.orama))
+  await addEnvironment(cluster.orama, { name, gateway: gatewayOf(node), certificate })
 }
 
-/** As the gateway's log says it, which the operator reads over WireGuard. */
-export async function certificateOf(orama: Site['orama']): Promise<string> {
-  const log = must(await orama('node', 'logs', '--node-ip', '10.0.0.1', '--service', 'gateway'))
-  const found = /"certificate":"([0-9a-f]{64})"/.exec(log)?.[1]
-  if (found === undefined) throw new Error(`Cannot find the certificate in the gateway's log: ${log}`)
-  return found
+function gatewayOf({ place }: ClusterNode): string {
+  return `https://${place.port.address}`
 }
 
 /** An invite, and the owner's command with it: at the node's port 9999, or by the code under which it called. */

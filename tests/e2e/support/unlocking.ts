@@ -5,7 +5,7 @@ import {
   type UnlockOffer,
   unlockOfferSchema,
   type UnlockRequest,
-} from '../../../protocol/requests.ts'
+} from '../../../protocol/unlock.ts'
 import { sealTo } from '../../../protocol/seal.ts'
 import { signText } from '../../../protocol/wallet.ts'
 import { postToAgent, type Said } from './agent-port.ts'

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { type MembershipRecords, noMembers } from '../../../protocol/cluster/membership.ts'
+import { type MembershipRecords, noMembers, recordsOf } from '../../../protocol/cluster/membership.ts'
 import type { News } from '../../../protocol/cluster/news.ts'
 import { composeEviction, evicted } from '../../../protocol/cluster/departure.ts'
 import { composeHold } from '../../../protocol/cluster/hold.ts'
@@ -8,6 +8,7 @@ import { fromBase64url } from '../../../protocol/fields.ts'
 import { nodeIdOf } from '../../../protocol/hello.ts'
 import { openClusterState } from '../../../services/gateway/cluster-state.ts'
 import { foundedAt } from '../../../services/gateway/founded.ts'
+import { RegistryAwayError } from '../../../services/gateway/registry/database.ts'
 import {
   authority,
   cluster,
@@ -19,6 +20,7 @@ import {
 import { memoryRegistry } from './enroll/running.ts'
 
 const now = () => new Date()
+const of = { cluster, authority: authority.address }
 const genesis = genesisRecord()
 const idOf = ({ hello }: typeof genesis) => nodeIdOf(fromBase64url(hello.identity))
 const newsOf = (membership: Partial<News['membership']>): News => ({
@@ -48,7 +50,7 @@ t.test('registry and agent tell each other what they lack', async t => {
   const [ofAgent, ofRegistry] = [joinRecord(), joinRecord({ address: '10.0.0.3' })]
   await registry.members.add({ ...noMembers, members: [genesis, ofRegistry] }, now())
   const { agent, told } = agentWith(newsOf({ members: [genesis, ofAgent] }))
-  const state = await openClusterState({ registry, agent, now, report: fail(t) })
+  const state = await openClusterState({ of, registry, agent, now, report: fail(t) })
   t.same(told, [newsOf({ members: [ofRegistry] })])
   t.same(
     state.nodes().map(one => one.nodeId),
@@ -72,9 +74,9 @@ t.test('holds go both ways, the newest of each node', async t => {
   ]
   await registry.members.add({ ...noMembers, members: [genesis, other], holds: [newer] }, now())
   const { agent, told } = agentWith(newsOf({ members: [genesis, other], holds: [old, ofOther] }))
-  await openClusterState({ registry, agent, now, report: fail(t) })
+  await openClusterState({ of, registry, agent, now, report: fail(t) })
   t.same(told, [newsOf({ holds: [newer] })])
-  const { holds = [] } = (await registry.members.since(0)).records
+  const { holds = [] } = recordsOf(await registry.members.membership())
   t.same(new Set(holds.map(one => one.text)), new Set([newer.text, ofOther.text]))
 })
 
@@ -89,7 +91,7 @@ t.test('operators that the authority appoints count at once, until it dismisses 
   let news = newsOf({ members: [genesis] })
   const told: News[] = []
   const agent = { news: async () => news, tell: async (more: News) => void told.push(more) }
-  const state = await openClusterState({ registry, agent, now, report: fail(t) })
+  const state = await openClusterState({ of, registry, agent, now, report: fail(t) })
   t.notOk(mayVouch(state.trust(), address, later))
   news = newsOf({ members: [genesis], appointment: first })
   await state.refresh()
@@ -109,7 +111,7 @@ t.test('what does not prove itself is said once, and goes nowhere', async t => {
   const { agent, told } = agentWith(news)
   // Each time as if it had learnt something meanwhile.
   const learning = { ...agent, news: async () => structuredClone(news) }
-  const state = await openClusterState({ registry, agent: learning, now, report })
+  const state = await openClusterState({ of, registry, agent: learning, now, report })
   await state.refresh()
   t.match(said, [{ message: /member at 10\.0\.0\.2: .* no operator/ }])
   t.same([state.nodes().length, told], [1, []])
@@ -125,7 +127,7 @@ t.test('what was compared is compared again when either side has learnt somethin
   const counting = { ...registry, members: { ...registry.members, add } }
   const stranger = joinRecord({ operator: newWallet() })
   const { agent } = agentWith(newsOf({ members: [genesis, stranger] }))
-  const state = await openClusterState({ registry: counting, agent, now, report: () => undefined })
+  const state = await openClusterState({ of, registry: counting, agent, now, report: () => undefined })
   await state.refresh()
   t.equal(added.length, 1)
   const later = joinRecord({ address: '10.0.0.3' })
@@ -144,7 +146,7 @@ t.test('a gateway that starts removes the tokens that others left of departed no
   await registry.members.add({ ...noMembers, members: [genesis, member], departures }, now())
   for (const one of [node, kept]) await registry.nodeTokens.put(one, Buffer.alloc(32, 1))
   const { agent } = agentWith(newsOf({ members: [genesis, member], departures }))
-  await openClusterState({ registry, agent, now, report: fail(t) })
+  await openClusterState({ of, registry, agent, now, report: fail(t) })
   t.equal(await registry.nodeTokens.use(node, () => 'there'), undefined)
   t.equal(await registry.nodeTokens.use(kept, () => 'there'), 'there')
 })
@@ -158,7 +160,7 @@ t.test('a node that was evicted is a member no more, and its token is gone', asy
   const text = composeEviction({ cluster, node, force: 'no', issued: '2026-11-21T09:00:00Z' })
   const departures = [evicted(node, signedBy(authority, text))]
   const { agent } = agentWith(newsOf({ members: [genesis, member], departures }))
-  const state = await openClusterState({ registry, agent, now, report: fail(t) })
+  const state = await openClusterState({ of, registry, agent, now, report: fail(t) })
   t.same(
     state.nodes().map(one => one.nodeId),
     [idOf(genesis)],
@@ -174,14 +176,12 @@ t.test('a token that could not be removed goes with the next look', async t => {
   await registry.nodeTokens.put(node, Buffer.alloc(32, 1))
   let news = newsOf({ members: [genesis, member] })
   const agent = { news: async () => news, tell: () => Promise.resolve() }
-  const { removeDeparted } = registry.nodeTokens
   let fails = false
-  const nodeTokens = {
-    ...registry.nodeTokens,
-    removeDeparted: () => (fails ? Promise.reject(new Error('away')) : removeDeparted()),
+  const failing: typeof registry = {
+    ...registry,
+    removeDeparted: nodes => (fails ? Promise.reject(new Error('away')) : registry.removeDeparted(nodes)),
   }
-  const sources = { registry: { ...registry, nodeTokens }, agent, now, report: fail(t) }
-  const state = await openClusterState(sources)
+  const state = await openClusterState({ of, registry: failing, agent, now, report: fail(t) })
   const text = composeEviction({ cluster, node, force: 'no', issued: '2026-11-21T09:00:00Z' })
   const departures = [evicted(node, signedBy(authority, text))]
   news = newsOf({ members: [genesis, member], departures })
@@ -192,10 +192,36 @@ t.test('a token that could not be removed goes with the next look', async t => {
   t.equal(await registry.nodeTokens.use(node, () => 'there'), undefined)
 })
 
+t.test('while the registry is away those count whom the agent knows, and it is told once', async t => {
+  const registry = await memoryRegistry(t)
+  const member = joinRecord()
+  let isAway = true
+  const membership = () =>
+    isAway ? Promise.reject(new RegistryAwayError('no leader')) : registry.members.membership()
+  const leaderless: typeof registry = { ...registry, members: { ...registry.members, membership } }
+  let news = newsOf({ members: [genesis, joinRecord({ operator: newWallet() })] })
+  const agent = { news: async () => news, tell: () => Promise.resolve() }
+  const reported: Error[] = []
+  const report = (error: Error) => void reported.push(error)
+  const state = await openClusterState({ of, registry: leaderless, agent, now, report })
+  const known = () => state.nodes().map(one => one.nodeId)
+  t.same(known(), [idOf(genesis)], 'who does not prove itself does not count')
+  t.match(reported, [{ message: 'Cannot use the registry yet', cause: { message: 'no leader' } }])
+  news = newsOf({ members: [genesis, member] })
+  await t.rejects(state.refresh(), { message: 'no leader' })
+  t.same(known(), [idOf(genesis), idOf(member)].toSorted())
+  isAway = false
+  t.ok(state.isAlone())
+  await state.refresh()
+  t.notOk(state.isAlone())
+  t.same(known(), [idOf(genesis), idOf(member)].toSorted())
+  t.equal((await registry.members.membership()).members.size, 2)
+})
+
 t.test('an agent or a registry that does not answer ends the look', async t => {
   const registry = await memoryRegistry(t)
   const away = { news: () => Promise.reject(new Error('away')), tell: () => Promise.resolve() }
-  await t.rejects(openClusterState({ registry, agent: away, now, report: fail(t) }), { message: 'away' })
+  await t.rejects(openClusterState({ of, registry, agent: away, now, report: fail(t) }), { message: 'away' })
 })
 
 t.test('a cluster was made when its genesis was, whoever joined since', async t => {

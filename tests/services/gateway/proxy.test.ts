@@ -42,15 +42,6 @@ const passed = [
     '/v1/agent/command',
     JSON.stringify({ action: 'leave', order }),
   ],
-  ['GET', `/v1/node/unlock?node_id=${id}`, undefined, 'GET', '/v1/agent/unlock', ''],
-  [
-    'POST',
-    `/v1/node/unlock?node_id=${id}`,
-    { order, box: 'AAAA' },
-    'POST',
-    '/v1/agent/unlock',
-    JSON.stringify({ order, box: 'AAAA' }),
-  ],
   [
     'POST',
     `/v1/node/leave?node_id=${id}`,
@@ -97,16 +88,22 @@ for (const [method, path, body, asked, url, sent] of passed)
   })
 
 const acknowledgement = { order, ephemeral: 'A'.repeat(43) }
-t.test('an acknowledgement may be asked for by anyone, and is without the token of the node', async t => {
-  const tokenOf = () => Promise.reject(new Error('asked for a token'))
-  const { ask } = await before(t, echo, { tokenOf })
-  const path = `/v1/node/acknowledgement?node_id=${id}`
-  const answer = await ask('POST', path, { body: JSON.stringify(acknowledgement) })
-  t.equal(answer.status, 200, answer.body)
-  const seen = JSON.parse(answer.body) as Asked
-  t.match(seen, { method: 'POST', url: '/v1/agent/acknowledgement', body: JSON.stringify(acknowledgement) })
-  t.notOk('authorization' in seen.headers)
-})
+const ofOwners = [
+  ['POST', 'acknowledgement', acknowledgement],
+  ['GET', 'unlock', undefined],
+  ['POST', 'unlock', { order, box: 'AAAA' }],
+] as const
+for (const [method, route, body] of ofOwners)
+  t.test(`${method} ${route} is for anyone, and is asked without the token of the node`, async t => {
+    const tokenOf = () => Promise.reject(new Error('asked for a token'))
+    const { ask } = await before(t, echo, { tokenOf })
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) }
+    const answer = await ask(method, `/v1/node/${route}?node_id=${id}`, sent)
+    t.equal(answer.status, 200, answer.body)
+    const seen = JSON.parse(answer.body) as Asked
+    t.match(seen, { method, url: `/v1/agent/${route}`, body: sent.body ?? '' })
+    t.notOk('authorization' in seen.headers)
+  })
 
 const unasked = [
   ['a stranger', `node_id=${someNodeId(9)}`, acknowledgement, 404],
@@ -121,6 +118,11 @@ for (const [what, query, body, status] of unasked)
     const answer = await ask('POST', `/v1/node/acknowledgement?${query}`, { body: JSON.stringify(body) })
     t.equal(answer.status, status)
   })
+
+t.test('strangers do not learn by its address whose a node is', async t => {
+  const { ask } = await before(t, () => t.fail('asked'))
+  t.equal((await ask('GET', `/v1/node/unlock?wg_ip=${here.address}`)).status, 400)
+})
 
 const everyRoute = [
   ['GET', '/v1/node/list'],

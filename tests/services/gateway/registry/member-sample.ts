@@ -1,8 +1,9 @@
 import { composeEviction, evicted, signLeaving } from '../../../../protocol/cluster/departure.ts'
 import { composeHold, type Hold } from '../../../../protocol/cluster/hold.ts'
-import { type MembershipRecords, present } from '../../../../protocol/cluster/membership.ts'
+import { type MembershipRecords, present, recordsOf } from '../../../../protocol/cluster/membership.ts'
 import { composeAppointment, type Operator } from '../../../../protocol/cluster/trust.ts'
 import type { Statement } from '../../../../services/gateway/registry/database.ts'
+import { readEntries } from '../../../../services/gateway/registry/member-entries.ts'
 import { type Members, membersOf } from '../../../../services/gateway/registry/members.ts'
 import {
   authority,
@@ -40,6 +41,9 @@ export const both = ([a, b]: Pair) =>
     membersOf(a, { cluster, authority: authority.address }),
     membersOf(b, { cluster, authority: authority.address }),
   ] as const
+/** How many rows were added, the bad ones among them. */
+export const rowCount = async ([a]: Pair) => (await readEntries(a, 0)).length
+export const known = async (members: Members) => recordsOf(await members.membership())
 export const ids = async (members: Members) => present(await members.membership()).map(one => one.nodeId)
 
 /** A row as somebody writes it who has the database's password. */

@@ -103,6 +103,34 @@ function nodesTogether(program: string): void {
       t.equal((await auditOf(reader).page(1)).entries[0]?.requestId, `r${at}`)
     }
   })
+
+  for (const [who, at] of [
+    ['the leader', 0],
+    ['a follower', 1],
+  ] as const)
+    t.test(`of two the second is expelled at ${who}: the first goes on alone`, async t => {
+      const first = await startRqlited(t, program)
+      const second = await startRqlited(t, program, { id: 'two', raft: first.raft })
+      const gateways = [connect(t, [first]), connect(t, [second])] as const
+      await migrate(gateways[1], now)
+      await auditOf(gateways[0]).append(entry(0))
+      await gateways[at].expel(['nobody', 'two'])
+      await gateways[0].expel(['two'])
+      await second.kill()
+      await auditOf(gateways[0]).append(entry(1))
+      t.equal((await auditOf(gateways[0]).page(9)).entries.length, 2)
+    })
+
+  t.test('the leader is expelled at the follower, which goes on alone', async t => {
+    const first = await startRqlited(t, program)
+    const second = await startRqlited(t, program, { id: 'two', raft: first.raft })
+    const [leader, follower] = [connect(t, [first]), connect(t, [second])]
+    await migrate(leader, now)
+    await follower.expel(['one'])
+    await first.kill()
+    await auditOf(follower).append(entry(0))
+    t.equal((await auditOf(follower).page(9)).entries.length, 1)
+  })
 }
 
 function strangers(program: string): void {
