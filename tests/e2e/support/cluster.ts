@@ -84,8 +84,10 @@ export async function makeCluster(t: Test, of: ClusterOf): Promise<Cluster> {
   const { address: owner } = ownerSchema.parse(
     JSON.parse(must(await cluster.orama('wallet', 'new', '--json'))),
   )
-  for (let at = 0; at < of.count; at += sideBySide) {
-    const next = Array.from({ length: Math.min(sideBySide, of.count - at) }, (_, more) => at + more + 1)
+  // Who calls has to know where the genesis is.
+  const first = Math.min(sideBySide, Math.max(of.count - of.calling, 1))
+  for (let at = 0, width = first; at < of.count; at += width, width = sideBySide) {
+    const next = Array.from({ length: Math.min(width, of.count - at) }, (_, more) => at + more + 1)
     cluster.nodes.push(...(await Promise.all(next.map(number => boot(t, { ...of, cluster, number, owner })))))
   }
   const [genesis, ...others] = cluster.nodes
