@@ -112,7 +112,9 @@ async function judged(desk: Desk, completion: Completion, { turn, pause }: Pace)
       await turn(() => {
         checkClaim(judged)
       })
-    return enterCluster(judged)
+    const accepted = enterCluster(judged)
+    for (const { what, why } of accepted.leftOut) log(`enrollment: left out: ${what}: ${why}`)
+    return accepted
   } catch (cause) {
     log(`enrollment: refused: ${describe(cause)}`)
     await pause()

@@ -8,6 +8,7 @@ import {
   merge,
   noMembers,
   present,
+  type Refusal,
 } from '../../protocol/cluster/membership.ts'
 import { type Completion, type EnrollmentConfig, enrollmentConfigSchema } from '../../protocol/completion.ts'
 import { type CheckedGrant, checkGrant } from '../../protocol/grant.ts'
@@ -29,6 +30,8 @@ export type Judged = {
 export type Accepted = Judged & {
   /** The cluster with this node in it, all of it checked. */
   readonly membership: Membership
+  /** What did not prove itself, and is not in it. */
+  readonly leftOut: readonly Refusal[]
   readonly member: MemberRecord
 }
 
@@ -84,8 +87,10 @@ function claimOf({ claim, grant }: Completion, { keys }: Session): string {
 
 /**
  * Takes the node's own place among the members it is told of. Who hands out the configuration may be anybody: every
- * member has to prove itself, and no peer comes in that is no member, but those that the owner of a genesis names.
- * Proofs take a while: nothing is proved for somebody who does not know the claim word. Throws RangeError.
+ * member has to prove itself, and no peer comes in that is no member, but those that the owner of a genesis names. What
+ * does not prove itself is left out, as members leave it out of news: else whoever signed one thing that others took
+ * before its dismissal would keep all newcomers out. Proofs take a while: nothing is proved for somebody who does not
+ * know the claim word. Throws RangeError.
  */
 export function enterCluster(judged: Judged): Accepted {
   const { session, completion, config, grant } = judged
@@ -95,23 +100,24 @@ export function enterCluster(judged: Judged): Accepted {
     throw new RangeError(`Cannot accept configuration: it is not that of a ${kind}`)
   if (kind === 'join' && wireguard.peers.length > 0)
     throw new RangeError('Cannot accept configuration: it names peers that are no members')
-  const others = refuseNone(merge(emptyMembership({ cluster, authority }), join?.membership ?? noMembers))
-  const outside = present(others).find(one => !inNetwork(one.address, wireguard))
-  if (outside !== undefined)
-    throw new RangeError(`Cannot accept configuration: ${outside.nodeId} is outside the network`)
+  const { membership: others, refusals: leftOut } = merge(
+    emptyMembership({ cluster, authority }),
+    join?.membership ?? noMembers,
+  )
+  const known = present(others)
+  if (kind === 'join' && !known.some(one => inNetwork(one.address, wireguard)))
+    throw new RangeError('Cannot accept configuration: it has no member in this network')
   const { address } = wireguard
   const facts = { hello: session.hello, grant: completion.grant, address }
   const member = signMember(
     join === undefined ? facts : { ...facts, invite: join.invite },
     session.keys.lease.privateKey,
   )
-  const membership = refuseNone(merge(others, { ...noMembers, members: [member] }))
-  return { ...judged, member, membership }
-}
-
-function refuseNone({ membership, refusals: [first] }: ReturnType<typeof merge>): Membership {
-  if (first === undefined) return membership
-  throw new RangeError(`Cannot accept configuration: ${first.what}: ${first.why}`)
+  const own = merge(others, { ...noMembers, members: [member] })
+  const [refused] = own.refusals
+  if (refused !== undefined)
+    throw new RangeError(`Cannot accept configuration: ${refused.what}: ${refused.why}`)
+  return { ...judged, member, membership: own.membership, leftOut }
 }
 
 /** Wipes the plaintext. Errors do not quote it: they are logged. */

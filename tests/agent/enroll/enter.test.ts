@@ -2,12 +2,15 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { enterCluster, type Judged } from '../../../agent/enroll/judge.ts'
 import { newSession } from '../../../agent/enroll/session.ts'
+import { composeHold } from '../../../protocol/cluster/hold.ts'
 import { inviteKey, proveInvite, tokenHash } from '../../../protocol/cluster/invite.ts'
 import { type MembershipRecords, present, recordsOf } from '../../../protocol/cluster/membership.ts'
+import { composeAppointment } from '../../../protocol/cluster/trust.ts'
 import { composeVoucher } from '../../../protocol/cluster/voucher.ts'
 import type { EnrollmentConfig } from '../../../protocol/completion.ts'
+import { fromBase64url } from '../../../protocol/fields.ts'
 import { composeGrant, type Grant, parseGrant } from '../../../protocol/grant.ts'
-import { helloHash } from '../../../protocol/hello.ts'
+import { helloHash, nodeIdOf } from '../../../protocol/hello.ts'
 import {
   authority,
   cluster,
@@ -112,30 +115,75 @@ const refused: readonly (readonly [string, Judged, RegExp])[] = [
   ],
   ['peers that are no members', judged({ wireguard: { peers: [peer] } }), /no members/],
   ['the address of another member', judged({ wireguard: { address: '10.0.0.2' } }), /has its address/],
-  ['members outside of its network', judged({ wireguard: { address: '10.0.1.3' } }), /outside the network/],
-  [
-    'an invented member',
-    judged({ membership: { members: [genesis, joinRecord({ operator: stranger, address: '10.0.0.7' })] } }),
-    /no operator of this cluster/,
-  ],
-  [
-    'a member of another cluster',
-    judged({ membership: { members: [joinRecord({ grant: { cluster: '0b'.repeat(16) } })] } }),
-    /another cluster/,
-  ],
-  [
-    'a member whose address was moved',
-    judged({ membership: { members: [{ ...genesis, address: '10.0.0.99' }] } }),
-    /sign for its address itself/,
-  ],
+  ['a network without members', judged({ wireguard: { address: '10.0.1.3' } }), /no member in this network/],
+  ['no members', judged({ membership: { members: [] } }), /no member in this network/],
   ['a voucher by a stranger', judged({ voucherBy: stranger }), /no operator of this cluster/],
   [
     'an invite whose token nobody had',
     judged({ token: randomBytes(32) }),
     /not the one that the grant names/,
   ],
-  ['the authority of another', judged({ grant: { authority: stranger.address } }), /authority/],
+  [
+    'the authority of another',
+    judged({ grant: { authority: stranger.address } }),
+    /no member in this network/,
+  ],
 ]
+
+const dismissal = '2026-11-21T09:00:00Z'
+const operator = newWallet()
+const dismissed = signedBy(
+  authority,
+  composeAppointment({
+    ...{ cluster, number: 2, issued: dismissal },
+    operators: [{ address: operator.address, retired: dismissal }],
+  }),
+)
+const hold = composeHold({
+  ...{ cluster, node: nodeIdOf(fromBase64url(second.hello.identity)), action: 'hold' },
+  ...{ number: Date.parse(dismissal) + 1000, issued: '2026-11-21T09:00:01Z' },
+})
+
+const leftOut: readonly (readonly [string, Partial<MembershipRecords>, RegExp])[] = [
+  [
+    'an invented member',
+    { members: [genesis, second, joinRecord({ operator: stranger, address: '10.0.0.7' })] },
+    /no operator of this cluster/,
+  ],
+  [
+    'a member of another cluster',
+    { members: [genesis, second, joinRecord({ grant: { cluster: '0b'.repeat(16) } })] },
+    /another cluster/,
+  ],
+  [
+    'a member whose address was moved',
+    { members: [genesis, second, { ...joinRecord({ address: '10.0.0.7' }), address: '10.0.0.99' }] },
+    /sign for its address itself/,
+  ],
+  [
+    'a hold that an operator signed, and dated behind its dismissal',
+    { appointment: dismissed, holds: [signedBy(operator, hold)] },
+    /no operator of this cluster/,
+  ],
+  [
+    'a list of operators by a stranger',
+    { appointment: signedBy(stranger, dismissed.text) },
+    /the authority is/,
+  ],
+]
+
+for (const [what, membership, why] of leftOut)
+  t.test(`enterCluster() leaves out, and says so: ${what}`, async t => {
+    const entered = enterCluster(judged({ membership }))
+    t.match(entered.leftOut, [{ why }])
+    t.same(
+      present(entered.membership)
+        .map(one => one.address)
+        .toSorted(),
+      ['10.0.0.1', '10.0.0.2', '10.0.0.3'],
+    )
+    t.equal(entered.membership.holds.size, 0)
+  })
 
 for (const [why, value, message] of refused)
   t.test(`enterCluster() refuses: ${why}`, async t => t.throws(() => enterCluster(value), { message }))
