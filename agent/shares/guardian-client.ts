@@ -37,7 +37,7 @@ export type GuardianClient = Guardians & {
 }
 
 // The guardian answers when its header is written: under emulation, with others at the same time, that takes a while. Who
-// has a share to give away has time for the session as well; a lease, which writes nothing, has not.
+// has a share to give away has time for the session as well; a lease has not.
 const writeMs = 30_000
 // Guardians that have just come back have much to do, and whoever asks again only adds to it.
 const releaseMs = 30_000
@@ -50,29 +50,25 @@ type Make = (session: GuardianSession) => Body
 /** What this node says to the guardians of others, one statement after the other to each: their numbers rise. */
 export function guardianClient(of: GuardianClientOf): GuardianClient {
   const turnOf = inTurnByKey()
-  const state = (guardian: string, body: Make, times: Times) =>
-    turnOf(guardian)(() => stateOnce(of, guardian, { body, ...times }))
+  const state = (guardian: string, body: Make, sessionMs?: number) =>
+    turnOf(guardian)(() => stateOnce(of, guardian, { body, sessionMs }))
   return {
-    say: (guardian, kind) => state(guardian, () => ({ kind }), {}),
+    say: (guardian, kind) => state(guardian, () => ({ kind })),
     keep: async (guardian, epochs) => {
       const keep = epochs.map(plain)
-      await state(guardian, () => ({ kind: 'keep', keep }), { answerMs: writeMs })
+      await state(guardian, () => ({ kind: 'keep', keep }))
     },
     deposit: async (guardian, what) => {
-      const times = { sessionMs: writeMs, answerMs: writeMs }
-      await state(guardian, session => depositBody(of.record(), session, what), times)
+      await state(guardian, session => depositBody(of.record(), session, what), writeMs)
     },
     release: (guardian, epoch, signal) => fetchShare(of, { guardian, epoch: plain(epoch), signal }),
   }
 }
 
-/** How long session and answer may take, where that is not the usual. */
-type Times = { readonly sessionMs?: number; readonly answerMs?: number }
-
 async function stateOnce(
   of: GuardianClientOf,
   guardian: string,
-  { body, sessionMs, answerMs }: Times & { readonly body: Make },
+  { body, sessionMs }: { readonly body: Make; readonly sessionMs: number | undefined },
 ): Promise<readonly EpochId[]> {
   const { cluster, nodeId: node } = of.record()
   const session = await openSession(of, guardian, { deadlineMs: sessionMs })
@@ -83,7 +79,7 @@ async function stateOnce(
     path: '/v1/guardian/statement',
     body: signed,
     answer: statementAnswerSchema,
-    deadlineMs: answerMs,
+    deadlineMs: writeMs,
   })
   return holds
 }
