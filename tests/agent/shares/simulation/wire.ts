@@ -6,8 +6,7 @@ import { type Cluster, isRunning, minuteMs, type SimNode } from './cluster.ts'
 export function reach(cluster: Cluster, from: SimNode, name: string): Guardian {
   const to = reachable(cluster, from, name)
   if (to === undefined) throw new Error('it does not answer')
-  // A guardian that has not heard of the node does nothing for it.
-  if (from.joined > to.heard) throw new GuardianRefusal('not-a-member', 'it does not know this node')
+  checkMember(cluster, from, to)
   const guardian = guardianOn(to.store)
   const state = (act: () => Promise<void>) => stateTo(cluster, { from, to, act })
   return {
@@ -31,6 +30,12 @@ export function reach(cluster: Cluster, from: SimNode, name: string): Guardian {
   }
 }
 
+/** A guardian that has not heard of the node, or has heard that it went, does nothing for it. */
+function checkMember({ departed }: Cluster, from: SimNode, to: SimNode): void {
+  if (from.joined > to.heard || (departed.get(from.id) ?? Infinity) <= to.heard)
+    throw new GuardianRefusal('not-a-member', 'it does not know this node')
+}
+
 /** The node of that name where it runs and no partition is between. */
 export function reachable({ nodes }: Cluster, from: SimNode, name: string): SimNode | undefined {
   const to = nodes.get(name)
@@ -44,6 +49,7 @@ async function stateTo(cluster: Cluster, { from, to, act }: Statement): Promise<
   const number = ++from.statement
   const { session } = to
   const deliver = async () => {
+    checkMember(cluster, from, to)
     if (session !== to.session || number <= (to.heardFrom.get(from.id) ?? 0))
       throw new GuardianRefusal('not-signed', 'an old statement')
     to.heardFrom.set(from.id, number)
