@@ -39,8 +39,8 @@ check: setup ## types, lint, format, shell scripts
 test-unit: setup ## tests that need no machine: minutes, no root
 	@node tests/run.ts unit
 
-test: setup ## check, unit tests, buildroot-check if BUILDROOT_DIR is set, end-to-end tests in QEMU
-	@node tests/run.ts check images unit buildroot e2e
+test: setup ## check, unit tests, simulation, buildroot-check if BUILDROOT_DIR is set, end-to-end tests in QEMU
+	@node tests/run.ts check images unit simulation buildroot e2e
 
 test-e2e: setup ## one end-to-end suite: SUITE=node
 	@node tests/run.ts e2e:$(SUITE)

@@ -50,6 +50,8 @@ export async function deskAgent(world: World, of: DeskAgentOf): Promise<Agent> {
       return view.news()
     },
     tell: take,
+    // No node waits for that here.
+    met: () => Promise.resolve(),
     join: async admission => (await desk.join(admission)).completion,
     joined: async (hello, answer) => (await desk.joined({ hello, answer })).acknowledgement,
   }

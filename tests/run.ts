@@ -10,7 +10,7 @@ import { builtImage, type ImageKind, testImage } from './e2e/support/image.ts'
 /**
  * Runs parts of the test suite one after the other and ends with the line `N passed, N failed`. Each check is
  * one test; each test of a test file is one, and so are the tests in it. Parts: check, images, unit,
- * buildroot, e2e, e2e:SUITE, long.
+ * simulation, buildroot, e2e, e2e:SUITE, long.
  */
 const root = join(import.meta.dirname, '..')
 
@@ -40,6 +40,7 @@ const parts: Readonly<Record<string, () => Promise<Count>>> = {
   check,
   images,
   unit,
+  simulation,
   buildroot,
   e2e: () => inTurn(suitesOf({ long: false }).map(name => () => e2e(name))),
   long,
@@ -110,7 +111,7 @@ async function buildroot(): Promise<Count> {
 
 async function long(): Promise<Count> {
   const files = () => tapFiles(['tests/**/*.long.ts'], ['--jobs=1', '--timeout=5400'])
-  return inTurn([images, simulation, files, ...suitesOf({ long: true }).map(name => () => e2e(name))])
+  return inTurn([images, files, ...suitesOf({ long: true }).map(name => () => e2e(name))])
 }
 
 /** Of a thousand nodes; unit tests have smaller clusters. */

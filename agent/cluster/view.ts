@@ -29,7 +29,7 @@ export type ClusterView = {
   /** How many milliseconds ago this node heard of a member; undefined where it knew of it when it started. */
   readonly heardMsAgo: (node: string) => number | undefined
   /** Who has left by itself a short while ago, by node id. */
-  readonly leaving: () => readonly string[]
+  readonly leaving: (withinMs?: number) => readonly string[]
   /** `needed`: of those that leave, who still is a peer. */
   readonly peers: (needed?: readonly string[]) => readonly Peer[]
   /** All of it, to be passed on. */
@@ -106,7 +106,7 @@ export function clusterView(record: ViewOf, nowMs = () => performance.now()): Cl
       const atMs = heardMs.get(node)
       return atMs === undefined ? undefined : nowMs() - atMs
     },
-    leaving: () => leaving(membership, new Date()).map(member => member.nodeId),
+    leaving: withinMs => leaving(membership, new Date(), withinMs).map(member => member.nodeId),
     peers: (needed = []) =>
       peersOf({
         ...{ nodeId, wireguard, membership },

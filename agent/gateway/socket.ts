@@ -11,6 +11,7 @@ import { type GatewayDesk, gatewayDesk, type GatewaySide } from './desk.ts'
 
 const noQuerySchema = z.strictObject({})
 const knownSchema = z.strictObject({ known: sha256Hex.optional() })
+const metSchema = z.strictObject({ digest: sha256Hex })
 const admissionBytesMax = 64 * 1024
 /** The answer of a node: a box of at most 8 KiB and a member record. */
 const joinedBytesMax = 64 * 1024
@@ -19,15 +20,18 @@ const waitingMax = 8
 export type GatewaySocket = GatewaySide & {
   /** The data partition is open: before that nobody knows the cluster's secret. */
   readonly isOpen: () => boolean
-  /** The gateway begins a look and knew all of it already: the one before is over. */
-  readonly looked?: () => void
+  /** The registry has all news of this digest, and is carried by nobody who is gone. */
+  readonly met?: (digest: string) => void
 }
 
 /** The routes of the gateway's socket: docs/gateway.md has them as a table. */
 export function gatewayRoutes(side: GatewaySocket): Routes {
   const turn = fewInTurn(waitingMax)
   const desk = gatewayDesk(side)
-  const routes = { ...withoutQuery({ ...deskRoutes(desk), ...hearRoute(side) }), ...tellRoute(side) }
+  const routes = {
+    ...withoutQuery({ ...deskRoutes(desk), ...hearRoute(side), ...metRoute(side) }),
+    ...tellRoute(side),
+  }
   return changed(routes, route => ({
     ...route,
     admit: () => {
@@ -56,14 +60,25 @@ function deskRoutes({ cluster, join, joined }: GatewayDesk): Routes {
 }
 
 /** Asked every few seconds: who knows all of it already is told no more than that. */
-function tellRoute({ view, looked }: GatewaySocket): Routes {
+function tellRoute({ view }: GatewaySocket): Routes {
   return {
     'GET /news': {
       handle: ({ url }) => {
         const { known } = parseQuery(url, knownSchema)
         const digest = view.digest()
-        if (known === digest) looked?.()
         return { body: (known === digest ? { digest } : { digest, news: view.news() }) satisfies NewsMessage }
+      },
+    },
+  }
+}
+
+function metRoute({ met }: GatewaySocket): Routes {
+  return {
+    'POST /met': {
+      bodyBytesMax: 256,
+      handle: ({ body }) => {
+        met?.(parseJson(body, metSchema).digest)
+        return { body: {} }
       },
     },
   }

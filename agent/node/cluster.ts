@@ -59,14 +59,18 @@ export async function applyPeers(node: Node): Promise<void> {
   }
 }
 
+/** So long gateways may take to hear of a node that leaves, and to take it out of the nodes that carry the registry. */
+const registryMs = 2 * 60_000
+
 /**
  * Who leaves and stays a peer: who has shares of this node, until it has been told to erase them, which is done at the
- * end of a change, when the record does not name it any more.
+ * end of a change, when the record does not name it any more. And all for as long as the registry may need their vote.
  */
 export function neededOf({ view, record, care }: Pick<Node, 'view' | 'record' | 'care'>): readonly string[] {
   if (care?.isChanging() === true) return view.leaving()
   const holders = epochsOf(record.openings).flatMap(epoch => epoch.holders.map(one => one.node))
-  return view.leaving().filter(one => holders.includes(one))
+  const voting = view.leaving(registryMs)
+  return view.leaving().filter(one => holders.includes(one) || voting.includes(one))
 }
 
 /** The node's one tunnel, from its first use on. */

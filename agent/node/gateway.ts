@@ -19,8 +19,8 @@ export async function serveJoins(node: Node, manifests: readonly Manifest[]): Pr
     },
     withClusterSecret: use => withClusterSecret(storeFolder(dataFolder), use),
     isOpen: () => node.machine.dataOpen === true && node.machine.state.current().name !== 'stopping',
-    looked: () => {
-      node.gatewayLooks = (node.gatewayLooks ?? 0) + 1
+    met: digest => {
+      node.registryHas = digest
     },
     now: () => new Date(),
     log,

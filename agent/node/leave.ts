@@ -42,9 +42,8 @@ const spreadMsMax = 30_000
 const pauseMs = 1000
 /** For those that are up to share anew. That enough are left to open each of them was made sure before. */
 const handOnMsMax = 5 * 60_000
-/** For the gateway here to take this node out of the registry, and once more where it failed. */
-const registryLooks = 2
-const registryMsMax = 60_000
+/** For the gateway here to take this node out of the registry: while the others keep it as a peer. */
+const registryMsMax = 100_000
 
 /**
  * Begins to leave the cluster, by an order of the owner. Throws HttpError: 403 for a wrong order; 409 while the disk is
@@ -112,9 +111,7 @@ export function beginLeaving(node: Node, world: LeaveWorld = leaveWorld): void {
   if (node.isLeaving === true) return
   node.isLeaving = true
   log('leave: this node leaves its cluster; its disk is destroyed when the others know')
-  void tellOthers(node, world)
-    .then(() => handOn(node, world))
-    .then(() => leaveRegistry(node, world))
+  void Promise.all([tellOthers(node, world).then(() => handOn(node, world)), leaveRegistry(node, world)])
     .catch(tolerate('leave'))
     .finally(() => {
       node.stop('power-off')
@@ -150,13 +147,13 @@ async function handOn({ store, view, record }: Node, { pause, nowMs }: LeaveWorl
   if (owners().length > 0) log(`leave: have not shared anew: ${owners().join(', ')}`)
 }
 
-/** Until the gateway of this node has looked with all of it known, or for a minute. */
+/** Until the gateway of this node has taken it out of the nodes that carry the registry. */
 async function leaveRegistry(node: Node, { pause, nowMs }: LeaveWorld): Promise<void> {
-  const looks = () => node.gatewayLooks ?? 0
-  if (looks() === 0) return
-  const [wanted, endMs] = [looks() + registryLooks, nowMs() + registryMsMax]
-  while (looks() < wanted && nowMs() < endMs) await pause(pauseMs)
-  if (looks() < wanted) log('leave: the gateway has not looked: perhaps the registry still counts this node')
+  if (node.registryHas === undefined) return
+  const isOut = () => node.registryHas === node.view.digest()
+  const endMs = nowMs() + registryMsMax
+  while (!isOut() && nowMs() < endMs) await pause(pauseMs)
+  if (!isOut()) log('leave: the gateway here does not say so: perhaps the registry still counts this node')
 }
 
 /** Nobody would know, and the others would count on its shares. */

@@ -56,8 +56,8 @@ export type Node = RecordKeeper & {
   services?: Services
   /** It tells the others that it leaves, or has done so. */
   isLeaving?: boolean
-  /** How often the gateway on this node has begun to look for news and knew all there was; absent where there is none. */
-  gatewayLooks?: number
+  /** The digest of the news that the registry has, as the gateway of this node says; absent where there is none. */
+  registryHas?: string
   /** Stops everything in order and ends the machine. */
   readonly stop: (how: 'restart' | 'power-off') => void
 }

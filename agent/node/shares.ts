@@ -60,7 +60,7 @@ export function startCare(
     world,
     guardians,
     members: view.members,
-    leaving: view.leaving,
+    leaving: () => view.leaving(),
     isBarred: () => isBarred(node),
     isRekeying: () => node.rekey !== undefined,
     nowMs: bootTimeMs,

@@ -62,6 +62,8 @@ function oneAtATime(node: Node, opened: AbortController): Open {
   return unlocking =>
     turn(async () => {
       if (opened.signal.aborted) return
+      // Its owner is told; who asks guardians ends.
+      if (isStopping(node) && unlocking.lastOrder === undefined) return
       if (isStopping(node)) throw new Error('Cannot open disk: the node is stopping')
       const { reencryption } = await openData(node, unlocking)
       startCare(node, unlocking.way, reencryption?.kind === 'clean' ? goOnWith(unlocking.secret) : undefined)

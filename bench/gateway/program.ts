@@ -42,7 +42,14 @@ async function serveBenchGateway(file = '', authorityText = ''): Promise<number>
     certificate: await benchCertificate(),
     signInKeys: signInKeys(gatewayKey),
     offer: { cluster, authority, gatewayKey: '' },
-    agent: { cluster: unused, news, tell: () => Promise.resolve(), join: unused, joined: unused },
+    agent: {
+      cluster: unused,
+      news,
+      tell: () => Promise.resolve(),
+      met: () => Promise.resolve(),
+      join: unused,
+      joined: unused,
+    },
     write: line => {
       process.stdout.write(`${line}\n`)
     },

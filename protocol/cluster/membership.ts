@@ -150,10 +150,10 @@ const handOnMs = 30 * 60_000
  * Who left by itself a short while ago: to some it may still be a guardian, until they have shared anew. Not who has the
  * address or WireGuard key of a member: as a peer it would take them.
  */
-export function leaving(membership: Membership, now: Date): readonly Member[] {
+export function leaving(membership: Membership, now: Date, withinMs: number = handOnMs): readonly Member[] {
   const { members, departures } = membership
   const recent = [...departures.values()].flatMap(one => {
-    const isRecent = Math.abs(now.getTime() - departedMs(one)) < handOnMs
+    const isRecent = Math.abs(now.getTime() - departedMs(one)) < withinMs
     return one.kind === 'left' && isRecent ? (members.get(one.node) ?? []) : []
   })
   if (recent.length === 0) return recent
@@ -221,18 +221,13 @@ function takeMember(draft: Draft, { record, departure }: Joining): void {
   if (members.size >= membersMax) throw new RangeError(`Cannot accept member: there are ${membersMax}`)
   const member = checkMember(record, trust)
   checkUnused(draft, member)
-  if (departure !== undefined && isGood(departure, member, trust)) departures.set(member.nodeId, departure)
-  else checkPlace(draft, member)
-  members.set(member.nodeId, member)
-}
-
-function isGood(departure: Departure, { hello }: Member, trust: Trust): boolean {
-  try {
-    checkDeparture(departure, hello, trust)
-    return true
-  } catch {
-    return false
+  // Who passes on a departure that does not hold is of another opinion on who is a member: then this is none here.
+  if (departure === undefined) checkPlace(draft, member)
+  else {
+    checkDeparture(departure, member.hello, trust)
+    departures.set(member.nodeId, departure)
   }
+  members.set(member.nodeId, member)
 }
 
 function partition<T>(all: readonly T[], test: (one: T) => boolean): readonly [readonly T[], readonly T[]] {

@@ -1,4 +1,4 @@
-import type { ZodType } from 'zod'
+import * as z from 'zod'
 import { HttpError } from '../../http/error.ts'
 import { type Answer, exchange } from '../../http/exchange.ts'
 import {
@@ -23,6 +23,8 @@ export type Agent = {
   readonly news: () => Promise<News>
   /** Hands it what the registry knows. */
   readonly tell: (news: News) => Promise<void>
+  /** The registry has all of these news, if they are the last that were heard, and nobody who is gone carries it. */
+  readonly met: (news: News) => Promise<void>
   readonly join: (admission: Admission) => Promise<Completion>
   /** Opens what the node of this hello (its hash) answered, and makes it known to the cluster. */
   readonly joined: (hello: string, answer: CompletionAnswer) => Promise<Acknowledgement>
@@ -38,7 +40,7 @@ export type AgentOptions = {
 
 /** The agent behind its Unix socket. */
 export function agentClient(options: AgentOptions): Agent {
-  const json = async <T>(schema: ZodType<T>, question: Question): Promise<T> => {
+  const json = async <T>(schema: z.ZodType<T>, question: Question): Promise<T> => {
     const { status, content } = await ask(options, question)
     if (status !== 200) throw refusalOf(options, status, content)
     return parsed(options, content, schema)
@@ -55,6 +57,9 @@ export function agentClient(options: AgentOptions): Agent {
     },
     tell: async news => {
       await json(newsMessageSchema, ['POST', '/news', news])
+    },
+    met: async news => {
+      if (heard?.news === news) await json(z.strictObject({}), ['POST', '/met', { digest: heard.digest }])
     },
     join: async admission => (await json(admittedSchema, ['POST', '/join', admission])).completion,
     joined: async (hello, answer) =>
@@ -85,7 +90,7 @@ function refusalOf(options: AgentOptions, status: number, content: Buffer): Http
   return new HttpError(passed, shownText(said.error), shownText(said.hint ?? 'its log says why'))
 }
 
-function parsed<T>(options: AgentOptions, content: Buffer, schema: ZodType<T>): T {
+function parsed<T>(options: AgentOptions, content: Buffer, schema: z.ZodType<T>): T {
   const result = schema.safeParse(jsonOf(content))
   if (result.success) return result.data
   throw fault(options, 'an answer that does not fit')

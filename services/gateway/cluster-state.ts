@@ -7,6 +7,7 @@ import {
   present,
   recordsOf,
 } from '../../protocol/cluster/membership.ts'
+import type { News } from '../../protocol/cluster/news.ts'
 import type { Trust } from '../../protocol/cluster/trust.ts'
 import type { Agent } from './agent-client.ts'
 import type { ClusterNode } from './choose-node.ts'
@@ -29,7 +30,7 @@ export type ClusterState = {
 export type StateSources = {
   readonly of: Parameters<typeof emptyMembership>[0]
   readonly registry: Pick<Registry, 'members' | 'removeDeparted'>
-  readonly agent: Pick<Agent, 'news' | 'tell'>
+  readonly agent: Pick<Agent, 'news' | 'tell' | 'met'>
   readonly now: () => Date
   /** Hears of records that do not prove themselves, once, and that the registry is away at the start. */
   readonly report: (error: Error) => void
@@ -51,12 +52,13 @@ export async function openClusterState(sources: StateSources): Promise<ClusterSt
     nodes = listed(membership, ownerByNode)
   }
   const refresh = async () => {
+    const news = await sources.agent.news()
     try {
-      know(await meet())
+      know(await meet(news))
       isAlone = false
     } catch (cause) {
       isAlone = isAway(cause)
-      if (isAlone) know(merge(membership, (await sources.agent.news()).membership).membership)
+      if (isAlone) know(merge(membership, news.membership).membership)
       throw cause
     }
   }
@@ -71,13 +73,19 @@ export async function openClusterState(sources: StateSources): Promise<ClusterSt
  * Hands over both ways what the other side lacks, and returns what the registry knows then. Where neither side has
  * learnt anything since the last time there is nothing to compare.
  */
-function meeting({ registry, agent, now, report }: StateSources): () => Promise<Membership> {
+function meeting({ registry, agent, now, report }: StateSources): (news: News) => Promise<Membership> {
   const heard = new Set<string>()
   let last: { readonly ofAgent: MembershipRecords; readonly known: Membership } | undefined
-  return async () => {
-    const { membership: ofAgent } = await agent.news()
+  let quiet = 0
+  return async news => {
+    const { membership: ofAgent } = news
     const before = await registry.members.membership()
-    if (last?.ofAgent === ofAgent && last.known === before) return before
+    if (last?.ofAgent === ofAgent && last.known === before) {
+      quiet += 1
+      // Who was taken out of the registry's nodes, and started again before it was gone, is one of them again.
+      if (quiet % lookAgainEvery === 0) await registry.removeDeparted([...before.departures.keys()])
+      return before
+    }
     const toRegistry = lacking(ofAgent, recordsOf(before))
     const known = isEmpty(toRegistry) ? before : await add(toRegistry)
     const toAgent = lacking(recordsOf(known), ofAgent)
@@ -85,6 +93,7 @@ function meeting({ registry, agent, now, report }: StateSources): () => Promise<
     // Also after a look that failed here, and where another gateway ended before it.
     if (known.departures.size !== last?.known.departures.size)
       await registry.removeDeparted([...known.departures.keys()])
+    await agent.met(news)
     last = { ofAgent, known }
     return known
   }
@@ -94,6 +103,9 @@ function meeting({ registry, agent, now, report }: StateSources): () => Promise<
     return registry.members.membership()
   }
 }
+
+/** Looks without anything new: some minutes. */
+const lookAgainEvery = 60
 
 /** What the first has and the second has not. */
 export function lacking(all: MembershipRecords, known: MembershipRecords): MembershipRecords {

@@ -28,20 +28,21 @@ export type Proxy = {
 }
 
 const bodyBytesMax = 32 * 1024
-/** Of calls to nodes at the same time, streams among them. */
-const callsMax = { all: 64, perKey: 16 }
+/** Of calls to nodes at the same time, streams among them: of an operator, and of what anybody may ask of a node. */
+const callsMax = { operators: { all: 64, perKey: 16 }, anybody: { all: 64, perKey: 4 } } as const
 
 /** What operators ask of nodes: passed on to the agents on their WireGuard addresses, and answered as they answer. */
 export function proxyRoutes(proxy: Proxy): GatewayRoutes {
   const { cluster } = proxy
-  const places = slots(callsMax)
+  const places = { operators: slots(callsMax.operators), anybody: slots(callsMax.anybody) }
   const passed = (callOf: (cluster: Cluster, request: Request) => Call): GatewayRoute['handle'] => {
-    return request =>
-      inPlace(places, request, () => {
-        const call = callOf(cluster, request)
+    return request => {
+      const call = callOf(cluster, request)
+      return inPlace(places, { call, request }, () => {
         waitFor(call, request)
         return noted(proxy, { call, request }, () => pass(proxy.caller, call))
       })
+    }
   }
   const access = 'operators'
   return {
@@ -52,7 +53,8 @@ export function proxyRoutes(proxy: Proxy): GatewayRoutes {
       handle: passed((of, request) => logsCall(of, request, 'once')),
       stream: async (request, response) => {
         if (!asksToFollow(request)) return false
-        await inPlace(places, request, () => follow(proxy, logsCall(cluster, request, 'follow'), response))
+        const call = logsCall(cluster, request, 'follow')
+        await inPlace(places, { call, request }, () => follow(proxy, call, response))
         return true
       },
     },
@@ -67,9 +69,17 @@ export function proxyRoutes(proxy: Proxy): GatewayRoutes {
 
 const ofOwners = { access: 'anyone', pace: 'slow' } as const
 
-/** An operator who holds many streams must not keep the others out. */
-async function inPlace<T>(places: Slots, request: Request, act: () => Promise<T>): Promise<T> {
-  const leave = places.take(request.visit.who ?? '')
+/**
+ * An operator who holds many streams must not keep the others out, nor strangers who ask for a node that does not answer
+ * those who ask for another.
+ */
+async function inPlace<T>(
+  { operators, anybody }: { readonly operators: Slots; readonly anybody: Slots },
+  { call, request }: Asked,
+  act: () => Promise<T>,
+): Promise<T> {
+  const leave =
+    call.tokenless === true ? anybody.take(call.node.nodeId) : operators.take(request.visit.who ?? '')
   try {
     return await act()
   } finally {
@@ -87,8 +97,10 @@ async function noted({ note }: Proxy, { call, request }: Asked, act: () => Promi
   const { what, node, tokenless } = call
   const outcome = async (said: string, isDone = false) => {
     if (what === undefined || (tokenless === true && !isDone)) return
-    const who = tokenless === true ? { who: node.owner } : {}
-    await note?.(request.visit, { what, node: node.nodeId, outcome: said, ...who })
+    const facts = { what, node: node.nodeId, outcome: said }
+    // The owner does not wait for a registry that may be away: then there is no entry.
+    if (tokenless === true) void note?.(request.visit, { ...facts, who: node.owner })
+    else await note?.(request.visit, facts)
   }
   try {
     const reply = await act()

@@ -47,7 +47,7 @@ export function agentSide(members: readonly MemberRecord[] = []) {
   } as unknown as NodeRecord
   const view = clusterView(record)
   const [logged, heard]: [string[], News[]] = [[], []]
-  const world = { nowMs, open: true, looks: 0, lent: [] as Buffer[] }
+  const world = { nowMs, open: true, met: undefined as string | undefined, lent: [] as Buffer[] }
   const side: GatewaySocket = {
     record: () => record,
     view,
@@ -61,8 +61,8 @@ export function agentSide(members: readonly MemberRecord[] = []) {
       return use(lent).finally(() => lent.fill(0))
     },
     isOpen: () => world.open,
-    looked: () => {
-      world.looks += 1
+    met: digest => {
+      world.met = digest
     },
     now: () => new Date(world.nowMs),
     log: line => logged.push(line),

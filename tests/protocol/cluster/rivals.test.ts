@@ -84,16 +84,17 @@ for (const [what, node, address] of taken) {
       t.same(leaving(membership, new Date(at)), [], 'and is no peer any more')
     })
 
-  const refused: readonly (readonly [string, Partial<MembershipRecords>])[] = [
-    ['no departure', {}],
-    ['that of another', { departures: [leave(newNode())] }],
-    ['one that another signed', { departures: [leave(node, second)] }],
-    ['an eviction by a stranger', { departures: [evict(node, newWallet())] }],
+  const has = new RegExp(`has its ${what}`)
+  const refused: readonly (readonly [string, Partial<MembershipRecords>, RegExp])[] = [
+    ['no departure', {}, has],
+    ['that of another', { departures: [leave(newNode())] }, has],
+    ['one that another signed', { departures: [leave(node, second)] }, /did not sign/],
+    ['an eviction by a stranger', { departures: [evict(node, newWallet())] }, /no operator/],
   ]
-  for (const [which, records] of refused)
+  for (const [which, records, why] of refused)
     t.test(`with ${which} a member is refused whose ${what} another has`, async t => {
       const { membership, refusals } = merge(known.membership, { ...noMembers, members: [join], ...records })
-      t.match(refusals[0]?.why, new RegExp(`has its ${what}`))
+      t.match(refusals[0]?.why, why)
       t.equal(refusals.length, 1 + (records.departures?.length ?? 0))
       t.same(membership, known.membership)
     })
@@ -106,6 +107,16 @@ for (const [what, node, address] of taken) {
     t.same(ids(step.value.membership), both)
   })
 }
+
+t.test('a member with a departure that does not hold is none: others take it for gone', async t => {
+  const newcomer = newNode()
+  const members = [joinRecord({ node: newcomer, address: '10.0.0.77' })]
+  const departures = [evict(newcomer, newWallet())]
+  const { membership, refusals } = merge(known.membership, { members, departures })
+  t.match(refusals[0]?.why, /no operator/)
+  t.same(membership, known.membership)
+  t.equal(merge(known.membership, { ...noMembers, members }).refusals.length, 0, 'by itself it is one')
+})
 
 t.test('who left is a peer for a while where nobody else has its address', async t => {
   const { membership } = merge(known.membership, { ...noMembers, departures: [leave(second)] })

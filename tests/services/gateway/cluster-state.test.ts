@@ -20,6 +20,7 @@ import {
 import { memoryRegistry } from './enroll/running.ts'
 
 const now = () => new Date()
+const met = () => Promise.resolve()
 const of = { cluster, authority: authority.address }
 const genesis = genesisRecord()
 const idOf = ({ hello }: typeof genesis) => nodeIdOf(fromBase64url(hello.identity))
@@ -41,6 +42,7 @@ function agentWith(news: News) {
         told.push(more)
         return Promise.resolve()
       },
+      met,
     },
   }
 }
@@ -90,7 +92,7 @@ t.test('operators that the authority appoints count at once, until it dismisses 
   const [first, second] = [list(1, { address }), list(2, { address, retired: at })]
   let news = newsOf({ members: [genesis] })
   const told: News[] = []
-  const agent = { news: async () => news, tell: async (more: News) => void told.push(more) }
+  const agent = { news: async () => news, tell: async (more: News) => void told.push(more), met }
   const state = await openClusterState({ of, registry, agent, now, report: fail(t) })
   t.notOk(mayVouch(state.trust(), address, later))
   news = newsOf({ members: [genesis], appointment: first })
@@ -175,7 +177,7 @@ t.test('a token that could not be removed goes with the next look', async t => {
   await registry.members.add({ ...noMembers, members: [genesis, member] }, now())
   await registry.nodeTokens.put(node, Buffer.alloc(32, 1))
   let news = newsOf({ members: [genesis, member] })
-  const agent = { news: async () => news, tell: () => Promise.resolve() }
+  const agent = { news: async () => news, tell: () => Promise.resolve(), met }
   let fails = false
   const failing: typeof registry = {
     ...registry,
@@ -200,7 +202,7 @@ t.test('while the registry is away those count whom the agent knows, and it is t
     isAway ? Promise.reject(new RegistryAwayError('no leader')) : registry.members.membership()
   const leaderless: typeof registry = { ...registry, members: { ...registry.members, membership } }
   let news = newsOf({ members: [genesis, joinRecord({ operator: newWallet() })] })
-  const agent = { news: async () => news, tell: () => Promise.resolve() }
+  const agent = { news: async () => news, tell: () => Promise.resolve(), met }
   const reported: Error[] = []
   const report = (error: Error) => void reported.push(error)
   const state = await openClusterState({ of, registry: leaderless, agent, now, report })
@@ -218,9 +220,50 @@ t.test('while the registry is away those count whom the agent knows, and it is t
   t.equal((await registry.members.membership()).members.size, 2)
 })
 
+t.test(
+  'the agent is told what the registry has once it has it, and not after a look that failed',
+  async t => {
+    const registry = await memoryRegistry(t)
+    let fails = true
+    const failing: typeof registry = {
+      ...registry,
+      removeDeparted: nodes => (fails ? Promise.reject(new Error('away')) : registry.removeDeparted(nodes)),
+    }
+    const news = newsOf({ members: [genesis] })
+    const had: News[] = []
+    const agent = {
+      news: async () => news,
+      tell: () => Promise.resolve(),
+      met: async (all: News) => void had.push(all),
+    }
+    await t.rejects(openClusterState({ of, registry: failing, agent, now, report: fail(t) }))
+    t.same(had, [])
+    fails = false
+    const state = await openClusterState({ of, registry: failing, agent, now, report: fail(t) })
+    for (let look = 0; look < 3; look++) await state.refresh()
+    t.same(had, [news])
+  },
+)
+
+t.test('who came back into the registry is taken out of it again', async t => {
+  const registry = await memoryRegistry(t)
+  const calls: (readonly string[])[] = []
+  const counting: typeof registry = {
+    ...registry,
+    removeDeparted: nodes => {
+      calls.push(nodes)
+      return Promise.resolve()
+    },
+  }
+  const { agent } = agentWith(newsOf({ members: [genesis] }))
+  const state = await openClusterState({ of, registry: counting, agent, now, report: fail(t) })
+  for (let look = 0; look < 120; look++) await state.refresh()
+  t.equal(calls.length, 3)
+})
+
 t.test('an agent or a registry that does not answer ends the look', async t => {
   const registry = await memoryRegistry(t)
-  const away = { news: () => Promise.reject(new Error('away')), tell: () => Promise.resolve() }
+  const away = { news: () => Promise.reject(new Error('away')), tell: () => Promise.resolve(), met }
   await t.rejects(openClusterState({ of, registry, agent: away, now, report: fail(t) }), { message: 'away' })
 })
 

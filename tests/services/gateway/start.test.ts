@@ -28,7 +28,14 @@ async function beforeStart(t: Test) {
       ...{ address: '127.0.0.1', port, version: '0.1.0', origin, certificate, offer, registry },
       signInKeys: signInKeys(gatewayKey),
       network: { address: '10.0.0.1', prefix: 24 },
-      agent: { news, tell: () => Promise.resolve(), cluster: unused, join: unused, joined: unused },
+      agent: {
+        news,
+        tell: () => Promise.resolve(),
+        met: () => Promise.resolve(),
+        cluster: unused,
+        join: unused,
+        joined: unused,
+      },
       write: logBook().write,
       changes: { everyMs },
     })

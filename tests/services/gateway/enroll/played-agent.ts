@@ -70,6 +70,7 @@ export async function playedAgent(t: Test, changes: Routes = {}) {
         return { body: { digest: newsDigest(news()) } }
       },
     },
+    'POST /met': { bodyBytesMax: 256, handle: () => ({ body: {} }) },
     'POST /join': {
       bodyBytesMax: 1024 * 1024,
       handle: ({ body }) => {
