@@ -61,17 +61,17 @@ export function rivalRows(backend: Backend): void {
     )
 
   const bad = [
-    ['no departure', [], /has its address/],
-    ['that of another', [leaving(newNode())], /has its address/],
-    ['one that another signed', [leaving(rival, second)], /did not sign/],
-    ['an eviction by a stranger', [evicting(rival, newWallet())], /no operator/],
+    ['no departure', []],
+    ['that of another', [leaving(newNode())]],
+    ['one that another signed', [leaving(rival, second)]],
+    ['an eviction by a stranger', [evicting(rival, newWallet())]],
   ] as const
-  for (const [what, departures, why] of bad)
+  for (const [what, departures] of bad)
     row(backend, `with ${what} who has the address of a member is refused`, async (t, pair) => {
       const [a] = both(pair)
       await a.add({ ...none, members: [genesis, invited] }, now)
       const refusals = await a.add({ members: [join], departures }, now)
-      t.match(refusals[0]?.why, why)
+      t.match(refusals[0]?.why, /has its address/)
       t.equal(refusals.length, 1 + departures.length)
       t.same([await rowCount(pair), await ids(a)], [2, here])
     })
