@@ -37,26 +37,30 @@ export type Reached = {
 }
 
 /** Does something with the node that the command line means: by the gateway of --env, else over WireGuard. */
-export async function withNode<T>(
-  world: World,
-  input: Input,
-  use: (reached: Reached) => Promise<T>,
-): Promise<T> {
-  if (optional(input, 'env') === undefined) return withMember(await findEnrolled(world, input), use)
-  const environment = await findEnvironment(world, input)
-  const named = await nameNode(world, input, environment)
-  return signedIn({ world, input, environment }, token => use(byGateway(environment, token, named)))
+export function withNode<T>(world: World, input: Input, use: (reached: Reached) => Promise<T>): Promise<T> {
+  const visit: Visit<T> = (environment, ask) => signedIn({ world, input, environment }, ask)
+  return reach(world, input, { use, visit })
 }
 
 /** The same where the node itself judges an order of its owner: a gateway passes that on without asking who it is. */
-export async function withNodeAsOwner<T>(
+export function withNodeAsOwner<T>(
   world: World,
   input: Input,
   use: (reached: Reached) => Promise<T>,
 ): Promise<T> {
+  return reach(world, input, { use, visit: (_, ask) => ask(undefined) })
+}
+
+/** Asks at a gateway, with a token or without. */
+type Visit<T> = (environment: NamedEnvironment, ask: (token: string | undefined) => Promise<T>) => Promise<T>
+
+type Errand<T> = { readonly use: (reached: Reached) => Promise<T>; readonly visit: Visit<T> }
+
+async function reach<T>(world: World, input: Input, { use, visit }: Errand<T>): Promise<T> {
   if (optional(input, 'env') === undefined) return withMember(await findEnrolled(world, input), use)
   const environment = await findEnvironment(world, input)
-  return use(byGateway(environment, undefined, await nameNode(world, input, environment)))
+  const named = await nameNode(world, input, environment)
+  return visit(environment, token => use(byGateway(environment, token, named)))
 }
 
 /** Does something with a node over WireGuard, with the token of its file. */

@@ -9,7 +9,7 @@ import { bootTimeMs } from '../system/libc.ts'
 import { log, tolerate } from '../system/log.ts'
 import { run } from '../system/run.ts'
 import { eraseDeparted } from './guardian.ts'
-import { beginLeaving, hasLeft } from './leave.ts'
+import { beginLeaving, hasLeft, registryMs } from './leave.ts'
 import { changeRecord } from './records.ts'
 import type { Node } from './serve.ts'
 import { whereabouts } from './whereabouts.ts'
@@ -58,9 +58,6 @@ export async function applyPeers(node: Node): Promise<void> {
     privateKey.fill(0)
   }
 }
-
-/** So long gateways may take to hear of a node that leaves, and to take it out of the nodes that carry the registry. */
-const registryMs = 2 * 60_000
 
 /**
  * Who leaves and stays a peer: who has shares of this node, until it has been told to erase them, which is done at the

@@ -42,8 +42,10 @@ const spreadMsMax = 30_000
 const pauseMs = 1000
 /** For those that are up to share anew. That enough are left to open each of them was made sure before. */
 const handOnMsMax = 5 * 60_000
-/** For the gateway here to take this node out of the registry: while the others keep it as a peer. */
-const registryMsMax = 100_000
+/** So long who leaves stays a peer of all: gateways may need its vote to take it out of those that carry the registry. */
+export const registryMs = 2 * 60_000
+/** For the gateway here to say that it has: while the others still keep this node as a peer. */
+const registryMsMax = registryMs - 20_000
 
 /**
  * Begins to leave the cluster, by an order of the owner. Throws HttpError: 403 for a wrong order; 409 while the disk is

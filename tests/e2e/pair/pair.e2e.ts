@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { type Cluster, makeCluster, environment } from '../support/cluster.ts'
 import { minutes, reboot, report, untilAllAreReady } from '../support/cluster-acts.ts'
-import { statusOf, untilServing } from '../support/environment.ts'
+import { askGateway, untilServing } from '../support/gateway-port.ts'
 import { testImage } from '../support/image.ts'
 import { must } from '../support/node.ts'
 import { poll } from '../support/poll.ts'
@@ -49,18 +49,23 @@ async function unlockBoth(t: Test, cluster: Cluster): Promise<void> {
 }
 
 /** By the gateway of the first node, whose registry is away meanwhile. */
-async function unlockByGateway(t: Test, { network, orama, nodes: [first, second] }: Cluster): Promise<void> {
-  if (first === undefined || second === undefined) throw new RangeError('Cannot unlock: there are not two')
+async function unlockByGateway(t: Test, cluster: Cluster): Promise<void> {
+  const [first, second] = pairOf(cluster)
   const gateway = `https://${first.place.port.address}`
-  await untilServing(network, gateway, 3 * minutes)
-  const at = `${gateway}/v1/node/unlock?node_id=${second.nodeId}`
-  t.equal(await statusOf(network, `${gateway}/health`), 503, 'there is no registry')
-  t.equal(await statusOf(network, `${gateway}/v1/node/list`), 401, 'strangers learn nothing of the members')
-  t.equal(await statusOf(network, at, '{}'), 400, 'nor do they unlock anything')
+  await untilServing(cluster, gateway, 3 * minutes)
+  const statusOf = async (path: string, body?: string) =>
+    (await askGateway(cluster, `${gateway}${path}`, body === undefined ? {} : { body })).status
+  t.equal(await statusOf('/health'), 503, 'there is no registry')
+  t.equal(await statusOf('/v1/node/list'), 401, 'strangers learn nothing of the members')
+  t.equal(
+    await statusOf(`/v1/node/unlock?node_id=${second.nodeId}`, '{}'),
+    400,
+    'nor do they unlock anything',
+  )
   const unlock = ['node', 'unlock', '--env', environment, '--node', second.nodeId]
   // The two have to find each other first.
   await poll({
-    ask: () => orama(...unlock),
+    ask: () => cluster.orama(...unlock),
     wanted: ({ status }) => status === 0,
     what: `${second.name} to be unlocked by the gateway of ${first.name}`,
     deadlineMs: 3 * minutes,

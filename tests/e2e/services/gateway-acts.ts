@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { sessionSchema } from '../../../operator/session.ts'
@@ -12,7 +12,8 @@ import { gatewayName } from '../../../services/gateway/certificate.ts'
 import { signToken } from '../../../services/gateway/jwt.ts'
 import { signInKeys } from '../../../services/gateway/sign-in.ts'
 import { type Invited, newWaiting, requestFor } from '../../services/gateway/enroll/played-waiting.ts'
-import { addEnvironment, certificateOf, untilHealthy } from '../support/environment.ts'
+import { addEnvironment, certificateOf } from '../support/environment.ts'
+import { askGateway, untilHealthy } from '../support/gateway-port.ts'
 import { bootMs, must, type Site } from '../support/node.ts'
 import { untilReady } from '../support/status.ts'
 import { nodeFile, walletKey } from '../support/wallet-file.ts'
@@ -24,7 +25,7 @@ const environment = 'home'
 export async function useGateway(t: Test, site: Site): Promise<void> {
   const { nodeId } = await nodeFile(site)
   const orama = async (...words: readonly string[]) => must(await site.orama(...words, '--env', environment))
-  await untilHealthy(site.network, urlOf(site), bootMs)
+  await untilHealthy(site, urlOf(site), bootMs)
   const certificate = await certificateOf(site.orama)
   await addEnvironment(site.orama, { name: environment, gateway: urlOf(site), certificate })
   t.match(await orama('node', 'list'), nodeId)
@@ -120,28 +121,18 @@ function inviteOf(token: Uint8Array): Token {
 /** What its holder has of an invite; the voucher is the registry's. */
 type Token = Omit<Invited, 'voucher'>
 
-type Request = { readonly body?: string; readonly token?: string | undefined }
+type Question = Parameters<typeof askGateway>[2]
 
 async function bodyOf(site: Site, path: string, body?: string): Promise<string> {
   return (await ask(site, path, body === undefined ? {} : { body })).text
 }
 
-async function statusOf(site: Site, path: string, request: Request): Promise<number> {
-  return (await ask(site, path, request)).status
+async function statusOf(site: Site, path: string, question: Question): Promise<number> {
+  return (await ask(site, path, question)).status
 }
 
-/** Neither body nor token stands in argv. Before a long body curl asks whether it may send it. */
-async function ask(site: Site, path: string, { body, token }: Request) {
-  const file = join(site.folder, 'request.json')
-  const lines = token === undefined ? [] : [`header = "Authorization: Bearer ${token}"`]
-  if (body !== undefined) {
-    await writeFile(file, body)
-    lines.push(`data-binary = "@${file}"`, 'header = "Content-Type: application/json"')
-  }
-  const flags = ['-sk', '-m', '60', '-w', '\n%{http_code}', '-K', '-', `${urlOf(site)}${path}`]
-  const answer = await site.network.exec('curl', flags, { input: lines.map(line => `${line}\n`).join('') })
-  const end = answer.lastIndexOf('\n')
-  return { text: answer.slice(0, end), status: Number(answer.slice(end)) }
+function ask(site: Site, path: string, question: Question) {
+  return askGateway(site, `${urlOf(site)}${path}`, question)
 }
 
 function urlOf({ port }: Site): string {

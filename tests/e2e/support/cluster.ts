@@ -4,7 +4,8 @@ import * as z from 'zod'
 import type { Machine } from '../../../qemu/machine.ts'
 import { type Network, placeOf, startNetwork } from '../../../qemu/network.ts'
 import { ipv4, nodeId } from '../../../protocol/fields.ts'
-import { addEnvironment, certificateOf, untilHealthy } from './environment.ts'
+import { addEnvironment, certificateOf } from './environment.ts'
+import { untilHealthy } from './gateway-port.ts'
 import { type HeaderRecording, recordHeader } from './header-writes.ts'
 import { testFolder } from './folder.ts'
 import type { Test } from './keep.ts'
@@ -139,7 +140,7 @@ async function enrollGenesis(cluster: Cluster, node: ClusterNode): Promise<void>
   Object.assign(node, pick(enrolled))
   await connect(site)
   // Beside machines that boot it takes a while to start.
-  await untilHealthy(cluster.network, gatewayOf(node), 5 * minuteMs)
+  await untilHealthy(cluster, gatewayOf(node), 5 * minuteMs)
   await callBy(cluster, node, environment)
 }
 
